@@ -1,0 +1,77 @@
+"""The pytest plugin: ``servesim_server`` and ``servesim``.
+
+It imports pytest alone; everything else comes when a fixture is used, so it costs nothing where it is not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from servesim.delivery.handle import LocalServer, Servesim
+
+_NOT_SIMULATED: pytest.StashKey[dict[str, int]] = pytest.StashKey()
+_MODES = ("autojump", "frozen", "paced")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the defaults of every workspace."""
+    group = parser.getgroup("servesim", "Databricks Model Serving, simulated")
+    group.addoption("--servesim-seed", type=int, default=0, help="seed of every workspace (default: 0)")
+    group.addoption("--servesim-clock", choices=_MODES, default="autojump", help="how simulated time moves")
+    group.addoption(
+        "--servesim-profile", default="faithful", help="durations and limits: faithful or instant"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.stash[_NOT_SIMULATED] = {}
+    config.addinivalue_line(
+        "markers",
+        "servesim(clock=, rate=, poll=, start=, seed=, profile=, unknown_models=, mlflow_registry=, hold_timeout=): "
+        "how the workspace of this test begins and how its time moves",
+    )
+
+
+@pytest.fixture(scope="session")
+def servesim_server() -> Iterator[LocalServer]:
+    """One servesim server on a loopback port for the whole session."""
+    from servesim.delivery.handle import LocalServer  # noqa: PLC0415 - only when used
+
+    with LocalServer() as server:
+        yield server
+
+
+@pytest.fixture
+def servesim(servesim_server: LocalServer, request: pytest.FixtureRequest) -> Iterator[Servesim]:
+    """Give a fresh workspace with ``.host``, ``.token``, ``.client()``, ``.clock`` and ``.models``."""
+    from servesim.delivery.settings import settings_from  # noqa: PLC0415 - only when used
+
+    handle = servesim_server.open(settings_from(_options(request)))
+    yield handle
+    seen = request.config.stash[_NOT_SIMULATED]
+    for call, count in handle.not_simulated.items():
+        seen[call] = seen.get(call, 0) + count
+    handle.close()
+
+
+def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
+    options = {name: request.config.getoption(f"--servesim-{name}") for name in ("seed", "clock", "profile")}
+    # The nearest marker wins: function before class before module.
+    for marker in reversed(list(request.node.iter_markers("servesim"))):
+        options |= marker.kwargs
+    return options
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name the calls that servesim does not simulate."""
+    seen = config.stash[_NOT_SIMULATED]
+    if seen:
+        terminalreporter.section("servesim: calls that are not simulated (answered 501)")
+        for call, count in sorted(seen.items()):
+            terminalreporter.line(f"{count:5}  {call}")

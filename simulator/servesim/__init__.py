@@ -1,0 +1,3 @@
+"""servesim: Databricks Model Serving, simulated on your own machine."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,113 @@
+"""The deployment: one model version on compute. Its life is the table below and nothing else.
+
+Rules: a signal that the table does not list for a state changes nothing; entering a state is what starts
+its timer or effect (see ``lifecycle.py``); GONE is left by nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from servesim.core.commands import EntitySpec, Signal
+
+if TYPE_CHECKING:
+    from servesim.core.registry import ModelVersion
+    from servesim.core.routing import Ticket
+    from servesim.core.timeline import Timer
+
+
+class Phase(StrEnum):
+    """Where a deployment is in its life."""
+
+    BUILDING = "building"
+    PROVISIONING = "provisioning"
+    LOADING = "loading"
+    READY = "ready"
+    SCALED_TO_ZERO = "scaled to zero"
+    STARTING = "starting"
+    RECOVERING = "recovering"
+    RELOADING = "reloading"
+    LEAVING = "leaving"
+    DRAINING = "draining"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    GONE = "gone"
+
+
+TABLE: dict[tuple[Phase, Signal], Phase] = {
+    (Phase.BUILDING, Signal.BUILT): Phase.PROVISIONING,
+    (Phase.PROVISIONING, Signal.PROVISIONED): Phase.LOADING,
+    (Phase.LOADING, Signal.LOADED): Phase.READY,
+    (Phase.LOADING, Signal.LOAD_FAILED): Phase.FAILED,
+    (Phase.READY, Signal.IDLE): Phase.SCALED_TO_ZERO,
+    (Phase.SCALED_TO_ZERO, Signal.DEMAND): Phase.STARTING,
+    (Phase.STARTING, Signal.STARTED): Phase.READY,
+    (Phase.READY, Signal.DIED): Phase.RECOVERING,
+    (Phase.RECOVERING, Signal.RECOVERED): Phase.RELOADING,
+    (Phase.RELOADING, Signal.LOADED): Phase.READY,
+    (Phase.RELOADING, Signal.LOAD_FAILED): Phase.FAILED,
+    (Phase.PROVISIONING, Signal.TIMED_OUT): Phase.ABORTED,
+    (Phase.LOADING, Signal.TIMED_OUT): Phase.ABORTED,
+    # Another entity of the same update failed, or the update was cancelled.
+    (Phase.BUILDING, Signal.ABANDONED): Phase.ABORTED,
+    (Phase.PROVISIONING, Signal.ABANDONED): Phase.ABORTED,
+    (Phase.LOADING, Signal.ABANDONED): Phase.ABORTED,
+    (Phase.READY, Signal.ABANDONED): Phase.ABORTED,
+    (Phase.SCALED_TO_ZERO, Signal.ABANDONED): Phase.ABORTED,
+    (Phase.STARTING, Signal.ABANDONED): Phase.ABORTED,
+    (Phase.RECOVERING, Signal.ABANDONED): Phase.ABORTED,
+    (Phase.RELOADING, Signal.ABANDONED): Phase.ABORTED,
+    # No config names it any more.
+    (Phase.BUILDING, Signal.RETIRED): Phase.GONE,
+    (Phase.PROVISIONING, Signal.RETIRED): Phase.GONE,
+    (Phase.LOADING, Signal.RETIRED): Phase.GONE,
+    (Phase.READY, Signal.RETIRED): Phase.DRAINING,
+    (Phase.SCALED_TO_ZERO, Signal.RETIRED): Phase.DRAINING,
+    # Its cold start goes on for the requests that it holds.
+    (Phase.STARTING, Signal.RETIRED): Phase.LEAVING,
+    (Phase.LEAVING, Signal.STARTED): Phase.DRAINING,
+    (Phase.RECOVERING, Signal.RETIRED): Phase.GONE,
+    (Phase.RELOADING, Signal.RETIRED): Phase.GONE,
+    (Phase.FAILED, Signal.RETIRED): Phase.GONE,
+    (Phase.ABORTED, Signal.RETIRED): Phase.GONE,
+    (Phase.DRAINING, Signal.DRAINED): Phase.GONE,
+}
+
+CREATING = frozenset({Phase.BUILDING, Phase.PROVISIONING, Phase.LOADING})
+"""Phases that look alike to every reader."""
+
+UP = frozenset({Phase.READY, Phase.SCALED_TO_ZERO, Phase.STARTING})
+"""Phases in which an entity counts as ready: one that scaled to zero still does."""
+
+BROKEN = frozenset({Phase.FAILED, Phase.ABORTED})
+
+WAITING = frozenset({Phase.STARTING, Phase.RECOVERING, Phase.RELOADING})
+"""Phases in which a request is held."""
+
+
+@dataclass(slots=True, eq=False)
+class Deployment:
+    """One model version on compute, of one endpoint."""
+
+    id: str
+    endpoint_id: str
+    endpoint: str
+    """The endpoint's name, for the event log."""
+    spec: EntitySpec
+    model: ModelVersion
+    phase: Phase = Phase.BUILDING
+    reason: str = ""
+    """Why it failed or was aborted, in words for the client."""
+    last_active: int = 0
+    cold_starts: int = 0
+    deaths: int = 0
+    deadline: int = 0
+    """Until when it may become ready, once built."""
+    in_flight: int = 0
+    held: deque[Ticket] = field(default_factory=deque)
+    timers: list[Timer] = field(default_factory=list)
+    """Pending timers of the present phase: cancelled when it is left."""
+    build_log: str = ""

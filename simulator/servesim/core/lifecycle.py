@@ -1,0 +1,204 @@
+"""What entering a phase does: its timers, its effect, and what it means for the endpoint and its requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from servesim.core import deployment as deployments
+from servesim.core.commands import Alarm, Due, LoadModel, Signal
+from servesim.core.deployment import CREATING, Deployment, Phase
+from servesim.core.errors import Code, Rejected
+from servesim.core.routing import TicketState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from servesim.core.workspace import Workspace
+
+TIMED_OUT_REASON = (
+    "Served model creation aborted because the endpoint update timed out. "
+    "Please see service logs for more information."
+)
+
+
+def send(world: Workspace, deployment: Deployment, signal: Signal, reason: str = "") -> bool:
+    """Move a deployment along its table; return whether the table knew the signal in its phase."""
+    entered = deployments.TABLE.get((deployment.phase, signal))
+    if entered is None:
+        return False
+    if entered is not Phase.LEAVING:
+        _cancel_timers(world, deployment)
+    left, deployment.phase = deployment.phase, entered
+    deployment.reason = reason
+    world.note(f"deployment {entered}", deployment.endpoint, deployment.spec.name, reason)
+    _ON_ENTER[entered](world, deployment)
+    world.deployment_moved(deployment, seen=not {left, entered} <= CREATING)
+    return True
+
+
+def on_due(world: Workspace, due: Due) -> None:
+    """Handle a timer of a deployment."""
+    deployment = world.deployments.get(due.deployment_id)
+    if deployment is None:
+        return
+    if due.what is Alarm.IDLE_CHECK:
+        _check_idle(world, deployment)
+    elif due.what is Alarm.DRAIN_LIMIT:
+        send(world, deployment, Signal.DRAINED)
+    elif isinstance(due.what, Signal):
+        send(world, deployment, due.what, TIMED_OUT_REASON if due.what is Signal.TIMED_OUT else "")
+
+
+def request_ended(world: Workspace, deployment: Deployment) -> None:
+    """Let a draining deployment go once nothing runs or waits on it."""
+    deployment.last_active = world.timeline.now
+    if deployment.phase is Phase.DRAINING and not deployment.in_flight:
+        send(world, deployment, Signal.DRAINED)
+
+
+def refuse_held(world: Workspace, deployment: Deployment) -> None:
+    """Refuse every request that a deployment holds."""
+    while deployment.held:
+        ticket = deployment.held.popleft()
+        world.refuse(ticket, Rejected(Code.NOT_SERVED, endpoint=ticket.endpoint))
+
+
+def _cancel_timers(world: Workspace, deployment: Deployment) -> None:
+    for timer in deployment.timers:
+        world.timeline.cancel(timer)
+    deployment.timers.clear()
+
+
+def _after(world: Workspace, deployment: Deployment, delay: int, what: Signal | Alarm) -> None:
+    due = Due(what, deployment.endpoint_id, deployment.id)
+    deployment.timers.append(world.timeline.schedule(delay, due))
+
+
+def _drawn(world: Workspace, stream: str, deployment: Deployment, ordinal: int, span: tuple[int, int]) -> int:
+    return world.draws.stream(stream, deployment.id).between(ordinal, *span)
+
+
+def _building(world: Workspace, deployment: Deployment) -> None:
+    _after(
+        world,
+        deployment,
+        _drawn(world, "build", deployment, 0, world.profile.container_build_ms),
+        Signal.BUILT,
+    )
+
+
+def _provisioning(world: Workspace, deployment: Deployment) -> None:
+    delay = _drawn(world, "resources", deployment, 0, world.profile.resources_ms)
+    _after(world, deployment, delay, Signal.PROVISIONED)
+    deployment.deadline = world.timeline.now + _deploy_timeout(world, deployment)
+    _set_deadline(world, deployment)
+
+
+def _set_deadline(world: Workspace, deployment: Deployment) -> None:
+    _after(world, deployment, deployment.deadline - world.timeline.now, Signal.TIMED_OUT)
+
+
+def _deploy_timeout(world: Workspace, deployment: Deployment) -> int:
+    kind = deployment.spec.workload_type
+    if "GPU" not in kind:
+        return world.profile.deploy_timeout_cpu_ms
+    if kind in {"GPU_SMALL", "GPU_MEDIUM", "MULTIGPU_MEDIUM"}:
+        return world.profile.deploy_timeout_gpu_ms
+    return world.profile.deploy_timeout_large_gpu_ms
+
+
+def _loading(world: Workspace, deployment: Deployment) -> None:
+    _set_deadline(world, deployment)
+    _reloading(world, deployment)
+
+
+def _reloading(world: Workspace, deployment: Deployment) -> None:
+    world.effects.append(LoadModel(deployment.id, deployment.model, deployment.spec.environment))
+
+
+def _ready(world: Workspace, deployment: Deployment) -> None:
+    deployment.last_active = world.timeline.now
+    if deployment.spec.scale_to_zero:
+        _after(world, deployment, world.profile.idle_to_zero_ms, Alarm.IDLE_CHECK)
+    _release(world, deployment)
+
+
+def _check_idle(world: Workspace, deployment: Deployment) -> None:
+    deployment.timers.clear()
+    idle = world.timeline.now - deployment.last_active
+    limit = world.profile.idle_to_zero_ms
+    if deployment.in_flight:
+        _after(world, deployment, limit, Alarm.IDLE_CHECK)
+    elif idle < limit:
+        _after(world, deployment, limit - idle, Alarm.IDLE_CHECK)
+    else:
+        send(world, deployment, Signal.IDLE)
+
+
+def _starting(world: Workspace, deployment: Deployment) -> None:
+    deployment.cold_starts += 1
+    delay = _drawn(world, "cold start", deployment, deployment.cold_starts, world.profile.cold_start_ms)
+    _after(world, deployment, delay, Signal.STARTED)
+
+
+def _recovering(world: Workspace, deployment: Deployment) -> None:
+    deployment.deaths += 1
+    delay = _drawn(world, "recovery", deployment, deployment.deaths, world.profile.recovery_ms)
+    _after(world, deployment, delay, Signal.RECOVERED)
+
+
+def _draining(world: Workspace, deployment: Deployment) -> None:
+    _release(world, deployment)
+    if not deployment.in_flight:
+        send(world, deployment, Signal.DRAINED)
+        return
+    _after(world, deployment, world.profile.execution_limit_ms, Alarm.DRAIN_LIMIT)
+
+
+def _gone(world: Workspace, deployment: Deployment) -> None:
+    refuse_held(world, deployment)
+    world.deployments.pop(deployment.id, None)
+
+
+def _release(world: Workspace, deployment: Deployment) -> None:
+    while deployment.held:
+        ticket = deployment.held.popleft()
+        ticket.state = TicketState.RUNNING
+        deployment.in_flight += 1
+        world.released.append(ticket)
+
+
+def _nothing(_world: Workspace, _deployment: Deployment) -> None:
+    """Enter a phase that waits for something else."""
+
+
+_ON_ENTER: dict[Phase, Callable[[Workspace, Deployment], None]] = {
+    Phase.BUILDING: _building,
+    Phase.PROVISIONING: _provisioning,
+    Phase.LOADING: _loading,
+    Phase.READY: _ready,
+    Phase.SCALED_TO_ZERO: _nothing,
+    Phase.STARTING: _starting,
+    Phase.RECOVERING: _recovering,
+    Phase.RELOADING: _reloading,
+    Phase.LEAVING: _nothing,
+    Phase.DRAINING: _draining,
+    Phase.FAILED: refuse_held,
+    Phase.ABORTED: refuse_held,
+    Phase.GONE: _gone,
+}
+
+
+def begin(world: Workspace, deployment: Deployment) -> None:
+    """Start a new deployment's life."""
+    world.deployments[deployment.id] = deployment
+    world.note("deployment building", deployment.endpoint, deployment.spec.name, "")
+    _ON_ENTER[Phase.BUILDING](world, deployment)
+
+
+def begin_ready(world: Workspace, deployment: Deployment) -> None:
+    """Start a deployment's life as one that has been serving for a while."""
+    world.deployments[deployment.id] = deployment
+    deployment.phase = Phase.READY
+    world.note("deployment ready", deployment.endpoint, deployment.spec.name, "")
+    _ready(world, deployment)

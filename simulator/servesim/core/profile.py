@@ -1,0 +1,90 @@
+"""Durations and limits as data, each with its evidence.
+
+``faithful`` is what is known of the real service; ``instant`` takes no time and refuses nothing. A file
+can override single values (see ``service/scenario.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+
+
+class Evidence(NamedTuple):
+    """How a value is known: ``documented``, ``recorded``, ``observed`` or ``chosen``, and from where."""
+
+    grade: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How long things take and how much is allowed. Pairs are (least, most), drawn evenly between."""
+
+    name: str = "faithful"
+    container_build_ms: tuple[int, int] = (8 * MINUTE, 8 * MINUTE)
+    resources_ms: tuple[int, int] = (2 * MINUTE, 2 * MINUTE)
+    config_switch_ms: tuple[int, int] = (30 * SECOND, 30 * SECOND)
+    cold_start_ms: tuple[int, int] = (10 * SECOND, 20 * SECOND)
+    recovery_ms: tuple[int, int] = (30 * SECOND, 30 * SECOND)
+    idle_to_zero_ms: int = 30 * MINUTE
+    deploy_timeout_cpu_ms: int = 30 * MINUTE
+    deploy_timeout_gpu_ms: int = 60 * MINUTE
+    deploy_timeout_large_gpu_ms: int = 120 * MINUTE
+    execution_limit_ms: int = 297 * SECOND
+    payload_limit_bytes: int = 16 * 1024 * 1024
+    endpoint_limit: int = 1_000
+    entity_limit: int = 15
+    environment_limit: int = 30
+
+
+EVIDENCE: dict[str, Evidence] = {
+    "container_build_ms": Evidence(
+        "observed", "a new CPU model takes about ten minutes; the parts are chosen"
+    ),
+    "resources_ms": Evidence("observed", "a new CPU model takes about ten minutes; the parts are chosen"),
+    "config_switch_ms": Evidence("documented", "a change without new deployments updates for about 30 s"),
+    "cold_start_ms": Evidence("documented", "custom models page: typically 10 to 20 s"),
+    "recovery_ms": Evidence("chosen", "nothing is published about the time a crashed replica needs"),
+    "idle_to_zero_ms": Evidence("documented", "custom models page: after 30 minutes without traffic"),
+    "deploy_timeout_cpu_ms": Evidence("documented", "timeouts page: 30 minutes after the build"),
+    "deploy_timeout_gpu_ms": Evidence("documented", "timeouts page: 60 minutes after the build"),
+    "deploy_timeout_large_gpu_ms": Evidence("documented", "timeouts page: 120 minutes after the build"),
+    "execution_limit_ms": Evidence("documented", "limits page: 297 s (the AWS pages also say 597 s)"),
+    "payload_limit_bytes": Evidence("documented", "limits page: 16 MB a request"),
+    "endpoint_limit": Evidence("documented", "limits page: 1,000 endpoints a workspace"),
+    "entity_limit": Evidence("observed", "15 are accepted; the pages say 10"),
+    "environment_limit": Evidence("documented", "limits page: 30 variables a served model"),
+}
+
+FAITHFUL = Profile()
+
+UNLIMITED = 2**53
+"""A limit that nothing reaches."""
+
+INSTANT = replace(
+    FAITHFUL,
+    name="instant",
+    container_build_ms=(0, 0),
+    resources_ms=(0, 0),
+    config_switch_ms=(0, 0),
+    cold_start_ms=(0, 0),
+    recovery_ms=(0, 0),
+    endpoint_limit=UNLIMITED,
+    entity_limit=UNLIMITED,
+    environment_limit=UNLIMITED,
+)
+
+PROFILES = {profile.name: profile for profile in (FAITHFUL, INSTANT)}
+
+
+def override(base: Profile, name: str, values: dict[str, Any]) -> Profile:
+    """Return ``base`` with some values replaced; KeyError for a name that no profile has."""
+    known = {field.name for field in fields(Profile)} - {"name"}
+    for key in values:
+        if key not in known:
+            raise KeyError(key)
+    return replace(base, name=name, **values)

@@ -1,0 +1,71 @@
+"""The registered models of a workspace: the only truth about which versions exist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from servesim.core.errors import Code, Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One registered version and what answers for it."""
+
+    name: str
+    version: str
+    kind: str
+    """``stub``, ``function`` or ``mlflow``: who answers."""
+    source: str
+    """For a stub its behaviour as JSON, for a function its key, for MLflow a path or URI."""
+    digest: str = ""
+    signature: str | None = None
+    """The MLflow signature as JSON, ``{"inputs": …, "params": …}``."""
+    example: str | None = None
+    """A scoring request that the model accepts, as JSON text."""
+    registry_uri: str | None = None
+    python: str | None = None
+    """Another interpreter to load the model with."""
+
+    @property
+    def in_unity_catalog(self) -> bool:
+        """Whether the name has the three levels of Unity Catalog."""
+        return self.name.count(".") == 2  # noqa: PLR2004 - catalog.schema.model
+
+
+class Registry:
+    """Registered models by name and version."""
+
+    __slots__ = ("_models",)
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._models: dict[str, dict[str, ModelVersion]] = {}
+
+    def add(self, model: ModelVersion) -> None:
+        """Register a version, or replace what stood there."""
+        self._models.setdefault(model.name, {})[model.version] = model
+
+    def find(self, name: str, version: str) -> ModelVersion | None:
+        """Return a version if it is registered."""
+        return self._models.get(name, {}).get(version)
+
+    def get(self, name: str, version: str) -> ModelVersion:
+        """Return a version; raise MODEL_MISSING or VERSION_MISSING, each with the near names."""
+        versions = self._models.get(name)
+        if versions is None:
+            near = get_close_matches(name, self._models, n=1)
+            raise Rejected(
+                Code.MODEL_MISSING, model=name, near=near[0] if near else None, known=sorted(self._models)
+            )
+        if version not in versions:
+            raise Rejected(Code.VERSION_MISSING, model=name, version=version, known=self.versions(name))
+        return versions[version]
+
+    def versions(self, name: str) -> list[str]:
+        """List a model's versions, oldest first."""
+        return sorted(self._models.get(name, {}), key=lambda version: (len(version), version))
+
+    def names(self) -> list[str]:
+        """List the registered names."""
+        return sorted(self._models)

@@ -1,0 +1,52 @@
+"""Which entity answers a request, and the ticket that a request holds until it is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from servesim.core.endpoint import WHOLE
+
+if TYPE_CHECKING:
+    from servesim.core.deployment import Deployment
+    from servesim.core.endpoint import Config
+    from servesim.core.errors import Rejected
+    from servesim.core.timeline import Timer
+
+
+class TicketState(StrEnum):
+    """Where a request stands."""
+
+    HELD = "held"
+    RUNNING = "running"
+    DONE = "done"
+    REFUSED = "refused"
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """One admitted request."""
+
+    number: int
+    endpoint: str
+    entity: str
+    deployment: Deployment
+    admitted: int
+    expires: int
+    """After this instant no answer is given: the execution limit of simulated time."""
+    state: TicketState = TicketState.RUNNING
+    refusal: Rejected | None = None
+    timer: Timer | None = None
+
+
+def pick(config: Config, fraction: float) -> str:
+    """Return the entity that a draw in [0, 1) falls on; the shares lie end to end in route order."""
+    point = fraction * WHOLE
+    edge = 0
+    for route in config.routes:
+        edge += route.percentage
+        if point < edge:
+            return route.entity
+    message = "the shares of a config add up to 100 and a draw is below 1"
+    raise AssertionError(message)

@@ -1,0 +1,270 @@
+"""servesim in a thread of your own process, and the handle on one of its workspaces."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+from servesim.core.access import Principal
+from servesim.core.commands import AddModel, CancelUpdate
+from servesim.core.registry import ModelVersion
+from servesim.delivery.extras import needs
+from servesim.http.server import Server
+from servesim.models.host import ModelHost, Settings
+from servesim.models.stubs import Stub
+from servesim.payloads.signature import Signature
+from servesim.service import sources
+from servesim.service.clock import instant_of, iso, milliseconds
+from servesim.service.hub import Hub, WorkspaceSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+    from types import TracebackType
+
+    from databricks.sdk import WorkspaceClient
+
+    from servesim.core.workspace import LogLine
+    from servesim.service.hub import HostedWorkspace
+
+USER = Principal("tester@example.com", "Tester")
+"""Who a handle's token stands for."""
+
+
+class LocalServer:
+    """A servesim server on a loopback port, in a thread of this process; a context manager."""
+
+    def __init__(self, models: Settings | None = None) -> None:
+        """Prepare; ``start`` or ``with`` opens the port."""
+        self._models = models
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="servesim", daemon=True)
+        self._opened = 0
+        self.server: Server
+
+    def start(self) -> LocalServer:
+        """Open a free port on loopback."""
+        self._thread.start()
+        self.run(self._start())
+        return self
+
+    async def _start(self) -> None:
+        self.server = Server(Hub(ModelHost(self._models)))
+        await self.server.start()
+
+    def stop(self) -> None:
+        """Close the port, end workers and the thread."""
+        self.run(self.server.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def __enter__(self) -> LocalServer:
+        """Start."""
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The base URL: what ``DATABRICKS_HOST`` is set to."""
+        return f"http://{self.server.host}:{self.server.port}"
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine on the server's loop and wait for it."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def open(self, settings: WorkspaceSettings | None = None, *, token: str | None = None) -> Servesim:
+        """Make a fresh, empty workspace with a token of its own."""
+        self._opened += 1
+        token = token or f"dapi-servesim-{self._opened}"
+        workspace = self.run(self._open(settings or WorkspaceSettings(), token))
+        return Servesim(self, workspace, token)
+
+    async def _open(self, settings: WorkspaceSettings, token: str) -> HostedWorkspace:
+        return self.server.hub.open(settings, {token: USER})
+
+
+class Servesim:
+    """One simulated workspace: where it is, its clock and its models."""
+
+    def __init__(self, server: LocalServer, workspace: HostedWorkspace, token: str) -> None:
+        """Hold on to a workspace of a server."""
+        self._server = server
+        self.workspace = workspace
+        self.host = server.url
+        self.token = token
+        self.clock = ClockHandle(server, workspace)
+        self.models = ModelsHandle(server, workspace)
+
+    def client(self) -> WorkspaceClient:
+        """Return an unmodified ``databricks.sdk.WorkspaceClient`` for this workspace."""
+        with needs("clients"):
+            from databricks.sdk import WorkspaceClient  # noqa: PLC0415 - an extra, imported by whoever asks for it
+
+        return WorkspaceClient(host=self.host, token=self.token, auth_type="pat")
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment variables that point clients of this machine here."""
+        return {
+            "DATABRICKS_HOST": self.host,
+            "DATABRICKS_TOKEN": self.token,
+            "NO_PROXY": "127.0.0.1,localhost",
+        }
+
+    @property
+    def log(self) -> list[LogLine]:
+        """The workspace's event log so far, the oldest kept line first."""
+        return list(self.workspace.world.log)
+
+    @property
+    def not_simulated(self) -> dict[str, int]:
+        """Calls that were answered 501 because servesim does not simulate them, with their counts."""
+        return dict(self.workspace.not_simulated)
+
+    def cancel_update(self, endpoint: str) -> None:
+        """Cancel an update in progress, which the real service offers in its UI only; raise Rejected."""
+
+        async def cancel() -> None:
+            self.workspace.clock.execute(CancelUpdate(endpoint))
+            await self.workspace.clock.settle()
+
+        self._server.run(cancel())
+
+    def close(self) -> None:
+        """Forget the workspace and its token."""
+        self._server.run(self._server.server.hub.drop(self.workspace))
+
+
+class ClockHandle:
+    """The simulated clock of a workspace."""
+
+    def __init__(self, server: LocalServer, workspace: HostedWorkspace) -> None:
+        """Hold on to a workspace's clock."""
+        self._server = server
+        self._clock = workspace.clock
+
+    @property
+    def mode(self) -> str:
+        """``autojump``, ``frozen`` or ``paced``."""
+        return self._clock.mode
+
+    def now(self) -> str:
+        """Return the simulated instant as ISO 8601 in UTC."""
+
+        async def now() -> int:
+            return self._clock.now()
+
+        return iso(self._server.run(now()))
+
+    def advance(self, by: str | float) -> str:
+        """Move time by ``"31m"`` or by a number of seconds and return the instant reached."""
+        delta = milliseconds(by)
+        if delta < 0:
+            message = f"time does not run backwards: advance({by!r})"
+            raise ValueError(message)
+        self._server.run(self._clock.advance(delta))
+        return self.now()
+
+    def run_until(self, instant: str) -> str:
+        """Move time to an ISO 8601 instant and return the instant reached; a past one moves nothing."""
+        self._server.run(self._clock.advance_to(instant_of(instant)))
+        return self.now()
+
+
+class ModelsHandle:
+    """The registered models of a workspace."""
+
+    def __init__(self, server: LocalServer, workspace: HostedWorkspace) -> None:
+        """Hold on to a workspace's registry."""
+        self._server = server
+        self._workspace = workspace
+
+    def stub(
+        self,
+        name: str,
+        behaviour: str = "echo",
+        *,
+        version: str | int | None = None,
+        value: Any = None,
+        message: str | None = None,
+        signature: Mapping[str, str] | Signature | None = None,
+        example: Any = None,
+    ) -> str:
+        """Register a version that answers by rule and return its number.
+
+        ``behaviour``: ``constant`` gives ``value`` for every row, ``echo`` the row, ``hash`` a number from the
+        row's content, ``fail`` the 400 of a model that raised ``message``.
+        """
+        texts = {"message": message} if message is not None else {}
+        Stub(behaviour, value, **texts)  # type: ignore[arg-type] - its own check gives the error
+        source = json.dumps({"behaviour": behaviour, "value": value, **texts})
+        return self._add(name, version, "stub", source, signature, example)
+
+    def function(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        *,
+        version: str | int | None = None,
+        signature: Mapping[str, str] | Signature | None = None,
+        example: Any = None,
+    ) -> str:
+        """Register a version that a Python callable answers for, ``function(rows)`` or ``function(rows, params)``.
+
+        It runs in a thread, never on the server's loop; what it raises is the 400 of a model that raised.
+        """
+        key = f"{name}:{len(self._workspace.models.functions)}"
+        self._workspace.models.functions[key] = function
+        return self._add(name, version, "function", key, signature, example)
+
+    def mlflow(
+        self, name: str, path: str, *, version: str | int | None = None, python: str | None = None
+    ) -> str:
+        """Register a version that a real MLflow model answers for, in a worker process; return its number.
+
+        ``path`` is the model's folder; ``python`` another interpreter to load it with.
+        """
+
+        async def add() -> str:
+            number = self._number(name, version)
+            model = await sources.model_at(self._workspace, name, number, str(path), python)
+            self._workspace.clock.execute(AddModel(model))
+            return number
+
+        return str(self._server.run(add()))
+
+    def _add(
+        self,
+        name: str,
+        version: str | int | None,
+        kind: str,
+        source: str,
+        signature: Mapping[str, str] | Signature | None,
+        example: Any,
+    ) -> str:
+        if signature is not None and not isinstance(signature, Signature):
+            signature = Signature.of(signature)
+        schema = None if signature is None else json.dumps(signature.to_json())
+        shown = None if example is None else json.dumps(example)
+
+        async def add() -> str:
+            number = self._number(name, version)
+            model = ModelVersion(name, number, kind, source, signature=schema, example=shown)
+            self._workspace.clock.execute(AddModel(model))
+            return number
+
+        return str(self._server.run(add()))
+
+    def _number(self, name: str, version: str | int | None) -> str:
+        if version is not None:
+            return str(version)
+        versions = self._workspace.world.registry.versions(name)
+        numbers = [int(known) for known in versions if known.isdigit()]
+        return str(max(numbers, default=0) + 1)

@@ -1,0 +1,1 @@
+"""JSON to commands and the world to JSON, one module for each generation of serving; pure."""

@@ -1,0 +1,321 @@
+"""GA Model Serving: its JSON to commands, and endpoints to its JSON, field for field as recorded."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from servesim.core.commands import ConfigRequest, CreateEndpoint, EntitySpec, Route, UpdateConfig
+from servesim.core.deployment import UP, Phase
+from servesim.core.endpoint import EndpointPhase
+from servesim.core.errors import Code, Rejected
+from servesim.generations.fields import Fields
+
+if TYPE_CHECKING:
+    from servesim.core.access import Principal
+    from servesim.core.deployment import Deployment
+    from servesim.core.endpoint import Config, Endpoint, ServedEntity
+    from servesim.core.workspace import Workspace
+
+ENDPOINT_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?")
+ENTITY_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,63}")
+_NOT_IN_ENTITY_NAME = re.compile(r"[^a-zA-Z0-9_.-]")
+TAG_KEY = re.compile(r"[^.,=/:]{1,255}", re.DOTALL)
+
+WORKLOAD_SIZES = ("Small", "Medium", "Large")
+WORKLOAD_TYPES = (
+    "CPU",
+    "CPU_MEDIUM",
+    "CPU_LARGE",
+    "GPU_SMALL",
+    "GPU_MEDIUM",
+    "GPU_LARGE",
+    "GPU_XLARGE",
+    "GPU_XLARGE_8",
+    "MULTIGPU_MEDIUM",
+)
+NOT_SIMULATED = (
+    "external_model",
+    "foundation_model",
+    "min_provisioned_throughput",
+    "max_provisioned_throughput",
+    "provisioned_model_units",
+)
+"""Fields of a served entity that ask for something else than a custom model."""
+
+KEPT = ("tags", "ai_gateway", "budget_policy_id")
+"""Fields of a create that come back unchanged; everything else that is not read is dropped."""
+
+WORDS = {
+    **dict.fromkeys(Phase, "DEPLOYMENT_CREATING"),
+    **dict.fromkeys(UP, "DEPLOYMENT_READY"),
+    Phase.RECOVERING: "DEPLOYMENT_RECOVERING",
+    Phase.RELOADING: "DEPLOYMENT_RECOVERING",
+    Phase.FAILED: "DEPLOYMENT_FAILED",
+    Phase.ABORTED: "DEPLOYMENT_ABORTED",
+}
+"""``state.deployment`` by phase."""
+
+MESSAGES = {
+    Phase.BUILDING: "Creating resources for served entity.",
+    Phase.PROVISIONING: "Creating resources for served entity.",
+    Phase.LOADING: "Creating resources for served entity.",
+    Phase.SCALED_TO_ZERO: "Scaled to zero",
+    # Chosen: nothing is known about the message while the first replica starts.
+    Phase.STARTING: "Scaled to zero",
+    # Chosen: no recording shows a recovering entity.
+    Phase.RECOVERING: "Recovering the served entity after its server process ended.",
+    Phase.RELOADING: "Recovering the served entity after its server process ended.",
+}
+"""``state.deployment_state_message`` by phase; a failed one gives its reason, a ready one nothing."""
+
+UPDATE_WORDS = {
+    **dict.fromkeys(EndpointPhase, "NOT_UPDATING"),
+    EndpointPhase.CREATING: "IN_PROGRESS",
+    EndpointPhase.UPDATING: "IN_PROGRESS",
+    EndpointPhase.CREATE_FAILED: "UPDATE_FAILED",
+    EndpointPhase.UPDATE_FAILED: "UPDATE_FAILED",
+    EndpointPhase.CREATE_CANCELED: "UPDATE_CANCELED",
+    EndpointPhase.UPDATE_CANCELED: "UPDATE_CANCELED",
+}
+"""``state.config_update`` by phase."""
+
+
+# --- requests -------------------------------------------------------------------------------------
+
+
+def read_create(body: Any, principal: Principal) -> CreateEndpoint:
+    """Turn the body of a create into its command; raise Rejected."""
+    fields = Fields(body)
+    name = fields.text("name", "")
+    if not ENDPOINT_NAME.fullmatch(name):
+        raise Rejected(Code.NAME_INVALID, endpoint=name)
+    if name.startswith("databricks-"):
+        raise Rejected(Code.NAME_RESERVED, endpoint=name)
+    config = fields.inner("config")
+    if config is None:
+        for field in ("ai_gateway", "rate_limits"):
+            if fields.has(field):
+                raise Rejected(Code.NEEDS_CONFIG, field=field)
+    return CreateEndpoint(
+        name,
+        principal,
+        None if config is None else _read_config(config),
+        description=fields.text("description", ""),
+        route_optimized=fields.flag("route_optimized"),
+        extras=_read_extras(fields, name),
+    )
+
+
+def read_update(name: str, body: Any, principal: Principal) -> UpdateConfig:
+    """Turn the body of a config update into its command; raise Rejected."""
+    return UpdateConfig(name, principal, _read_config(Fields(body)))
+
+
+def _read_extras(fields: Fields, endpoint: str) -> str:
+    kept = {name: fields.raw(name) for name in KEPT if fields.has(name)}
+    tags = fields.items("tags")
+    for tag in tags:
+        if not TAG_KEY.fullmatch(key := tag.text("key")):
+            raise Rejected(Code.TAG_KEY_INVALID, key=key)
+    if tags:
+        kept["tags"] = [{"key": tag.text("key"), "value": tag.text("value", "")} for tag in tags]
+    fields.text("budget_policy_id", "")
+    gateway = fields.inner("ai_gateway")
+    table = gateway.inner("inference_table_config") if gateway else None
+    if table and not table.has("table_name_prefix"):
+        prefixed = {**fields.raw("ai_gateway")["inference_table_config"], "table_name_prefix": endpoint}
+        kept["ai_gateway"] = {**fields.raw("ai_gateway"), "inference_table_config": prefixed}
+    return json.dumps(kept)
+
+
+def _read_config(fields: Fields) -> ConfigRequest:
+    if fields.has("served_entities") and fields.has("served_models"):
+        raise Rejected(Code.MIXED_TWINS)
+    capture = fields.inner("auto_capture_config")
+    if capture and capture.flag("enabled"):
+        raise Rejected(Code.INFERENCE_TABLE_RETIRED)
+    if fields.has("served_models"):
+        entities = [
+            _read_entity(item, "model_name", "model_version") for item in fields.items("served_models")
+        ]
+    else:
+        entities = [
+            _read_entity(item, "entity_name", "entity_version") for item in fields.items("served_entities")
+        ]
+    traffic = fields.inner("traffic_config")
+    routes = traffic.items("routes") if traffic else []
+    return ConfigRequest(tuple(entities), tuple(_read_route(route) for route in routes) or None)
+
+
+def _read_entity(fields: Fields, model_field: str, version_field: str) -> EntitySpec:
+    for field in NOT_SIMULATED:
+        if fields.has(field):
+            advice = "Serve a registered model with 'entity_name' and 'entity_version'."
+            raise Rejected(Code.NOT_SIMULATED, what=f"'{fields.path(field)}'", advice=advice)
+    model, version = fields.text(model_field), fields.label(version_field)
+    name = fields.text("name", "") or _default_name(model, version)
+    if not ENTITY_NAME.fullmatch(name):
+        raise fields.bad("name", "1 to 63 letters, digits, '-', '_' or '.'")
+    least = fields.whole("min_provisioned_concurrency", least=0)
+    most = fields.whole("max_provisioned_concurrency", least=1)
+    ranged = least is not None or most is not None
+    if ranged and fields.has("workload_size"):
+        raise Rejected(Code.SIZE_TWICE, entity=name)
+    if least is not None and most is not None and least > most:
+        raise fields.bad("min_provisioned_concurrency", f"at most max_provisioned_concurrency ({most})")
+    return EntitySpec(
+        name,
+        model,
+        version,
+        workload_type=fields.choice("workload_type", WORKLOAD_TYPES, "CPU"),
+        workload_size=None if ranged else fields.choice("workload_size", WORKLOAD_SIZES, "Small"),
+        min_concurrency=least,
+        max_concurrency=most,
+        scale_to_zero=fields.flag("scale_to_zero_enabled"),
+        environment=fields.texts("environment_vars"),
+        instance_profile_arn=fields.text("instance_profile_arn", "") or None,
+    )
+
+
+def _default_name(model: str, version: str) -> str:
+    """Name an entity as recorded for Unity Catalog: the last segment and the version."""
+    return _NOT_IN_ENTITY_NAME.sub("-", f"{model.rpartition('.')[2]}-{version}")[-63:]
+
+
+def _read_route(fields: Fields) -> Route:
+    names = {fields.text(key) for key in ("served_entity_name", "served_model_name") if fields.has(key)}
+    if len(names) != 1:
+        raise fields.bad(
+            "served_entity_name", "the name of a served entity, the same as 'served_model_name' if both"
+        )
+    percentage = fields.whole("traffic_percentage", least=0, most=100)
+    if percentage is None:
+        raise fields.bad("traffic_percentage", "an integer from 0 to 100")
+    return Route(names.pop(), percentage)
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+def render_endpoint(world: Workspace, endpoint: Endpoint) -> dict[str, Any]:
+    """Return an endpoint as its GET gives it, keys in the order of the recordings."""
+    document: dict[str, Any] = {
+        "name": endpoint.name,
+        "creator": endpoint.creator.name,
+        "creation_timestamp": _whole_seconds(endpoint.created),
+        "last_updated_timestamp": _whole_seconds(endpoint.updated),
+        "state": _state(world, endpoint),
+    }
+    if endpoint.active:
+        document["config"] = _config(world, endpoint.active)
+    if endpoint.pending:
+        document["pending_config"] = {
+            **_config(world, endpoint.pending),
+            "start_time": _whole_seconds(endpoint.pending.started),
+        }
+    return {
+        **document,
+        "id": endpoint.id,
+        "permission_level": "CAN_MANAGE",
+        "route_optimized": endpoint.route_optimized,
+        "creator_display_name": endpoint.creator.display_name,
+        "creator_kind": endpoint.creator.kind,
+        "resource_credential_strategy": "EMBEDDED_CREDENTIALS",
+        "description": endpoint.description,
+        **json.loads(endpoint.extras),
+    }
+
+
+def render_summary(world: Workspace, endpoint: Endpoint) -> dict[str, Any]:
+    """Return an endpoint as LIST gives it: names and versions, no shares, nothing pending."""
+    document: dict[str, Any] = {
+        "name": endpoint.name,
+        "creator": endpoint.creator.name,
+        "creation_timestamp": _whole_seconds(endpoint.created),
+        "last_updated_timestamp": _whole_seconds(endpoint.updated),
+        "state": {**_state(world, endpoint), "system_update_failure": False},
+    }
+    if endpoint.active:
+        document["config"] = {
+            "served_entities": [_named(entity, "entity") for entity in endpoint.active.entities],
+            "served_models": [_named(entity, "model") for entity in endpoint.active.entities],
+        }
+    extras = json.loads(endpoint.extras)
+    return {
+        **document,
+        "id": endpoint.id,
+        "permission_level": "CAN_MANAGE",
+        "route_optimized": endpoint.route_optimized,
+        "creator_display_name": endpoint.creator.display_name,
+        "creator_kind": endpoint.creator.kind,
+        "description": endpoint.description,
+        **({"tags": extras["tags"]} if "tags" in extras else {}),
+    }
+
+
+def _state(world: Workspace, endpoint: Endpoint) -> dict[str, str]:
+    return {
+        "ready": "READY" if world.is_ready(endpoint) else "NOT_READY",
+        "config_update": UPDATE_WORDS[endpoint.phase],
+        "suspend": "NOT_SUSPENDED",
+    }
+
+
+def _config(world: Workspace, config: Config) -> dict[str, Any]:
+    return {
+        "served_entities": [_entity(world, entity, "entity") for entity in config.entities],
+        "served_models": [_entity(world, entity, "model") for entity in config.entities],
+        "traffic_config": {
+            "routes": [
+                {
+                    "served_model_name": route.entity,
+                    "traffic_percentage": route.percentage,
+                    "served_entity_name": route.entity,
+                }
+                for route in config.routes
+            ]
+        },
+        "config_version": config.version,
+    }
+
+
+def _entity(world: Workspace, entity: ServedEntity, kind: str) -> dict[str, Any]:
+    spec = entity.spec
+    deployment = world.deployments[entity.deployment_id]
+    optional = {
+        "workload_size": spec.workload_size,
+        "min_provisioned_concurrency": spec.min_concurrency,
+        "max_provisioned_concurrency": spec.max_concurrency,
+        "environment_vars": dict(spec.environment) or None,
+        "instance_profile_arn": spec.instance_profile_arn,
+    }
+    return {
+        **_named(entity, kind),
+        **{field: value for field, value in optional.items() if value is not None},
+        "workload_type": spec.workload_type,
+        "scale_to_zero_enabled": spec.scale_to_zero,
+        "state": {"deployment": WORDS[deployment.phase], "deployment_state_message": _message(deployment)},
+        "creator": entity.creator.name,
+        "creation_timestamp": _whole_seconds(entity.created),
+    }
+
+
+def _named(entity: ServedEntity, kind: str) -> dict[str, Any]:
+    spec = entity.spec
+    names = {"name": spec.name, f"{kind}_name": spec.model, f"{kind}_version": spec.version}
+    # Recordings show a type for models of Unity Catalog only; what others have is unknown.
+    return {**names, "type": "UC_MODEL"} if spec.model.count(".") == 2 else names  # noqa: PLR2004 - three levels
+
+
+def _message(deployment: Deployment) -> str:
+    if deployment.phase is Phase.FAILED:
+        # The shape of a knowledge base headline; after the colon stands the real reason.
+        return f"Failed to deploy {deployment.spec.name}: {deployment.reason}"
+    return deployment.reason or MESSAGES.get(deployment.phase, "")
+
+
+def _whole_seconds(instant: int) -> int:
+    """Every recorded timestamp is in milliseconds and ends in 000."""
+    return instant // 1000 * 1000

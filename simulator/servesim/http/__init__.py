@@ -1,0 +1,1 @@
+"""The rim: sockets, authentication, routes, and errors as JSON."""

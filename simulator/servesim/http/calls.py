@@ -1,0 +1,67 @@
+"""One call: who makes it, where to, and its body within bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from servesim.core.errors import Code, Rejected
+from servesim.payloads.decode import loads
+from servesim.payloads.refusal import Refused
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from servesim.service.hub import Session
+
+CONTROL_BODY_LIMIT = 1024 * 1024
+"""Bytes of a control-plane body: ours, no limit is published."""
+
+
+class BodyTooLarge(Exception):  # noqa: N818 - an answer for the client, not a failure of ours
+    """A body is larger than it may be; no more than the limit was read."""
+
+    def __init__(self, limit: int) -> None:
+        """Keep the limit, in bytes."""
+        super().__init__(limit)
+        self.limit = limit
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One authenticated call with the parameters of its path."""
+
+    request: web.BaseRequest
+    session: Session
+    parameters: dict[str, str]
+
+    async def json(self) -> Any:
+        """Read a control-plane body; raise MALFORMED_BODY or BodyTooLarge."""
+        body = await read_body(self.request, CONTROL_BODY_LIMIT)
+        if not body:
+            raise Rejected(Code.MALFORMED_BODY, reason="it is empty; send a JSON object")
+        try:
+            return loads(body)
+        except Refused as refused:
+            raise Rejected(Code.MALFORMED_BODY, reason=_first_line(refused.message)) from refused
+
+
+async def read_body(request: web.BaseRequest, limit: int) -> bytes:
+    """Read a body of at most ``limit`` bytes; what is announced or sent beyond that is never kept."""
+    announced = request.content_length
+    if announced is not None and announced > limit:
+        raise BodyTooLarge(limit)
+    first = await request.content.readany()
+    if announced is not None and len(first) == announced:
+        return first
+    parts, size = [first], len(first)
+    while part := await request.content.readany():
+        size += len(part)
+        if size > limit:
+            raise BodyTooLarge(limit)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _first_line(message: str) -> str:
+    return message.partition("\nInput:")[0].removeprefix("Invalid input. ")

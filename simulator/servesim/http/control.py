@@ -1,0 +1,107 @@
+"""The control plane of GA Model Serving."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from servesim.core.commands import DeleteEndpoint
+from servesim.core.errors import Code, Rejected
+from servesim.generations import ga
+from servesim.http.reply import Reply, encode
+from servesim.service import sources
+
+if TYPE_CHECKING:
+    from servesim.core.commands import CreateEndpoint, UpdateConfig
+    from servesim.core.endpoint import Endpoint
+    from servesim.http.calls import Call
+    from servesim.service.hub import HostedWorkspace
+
+
+class Rendered:
+    """The bytes of endpoints, kept until a reader would see something else."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._full: WeakKeyDictionary[Endpoint, tuple[int, bytes]] = WeakKeyDictionary()
+        self._brief: WeakKeyDictionary[Endpoint, tuple[int, bytes]] = WeakKeyDictionary()
+
+    def full(self, workspace: HostedWorkspace, endpoint: Endpoint) -> bytes:
+        """Return an endpoint as GET gives it."""
+        kept = self._full.get(endpoint)
+        if kept is None or kept[0] != endpoint.revision:
+            kept = (endpoint.revision, encode(ga.render_endpoint(workspace.world, endpoint)))
+            self._full[endpoint] = kept
+        return kept[1]
+
+    def brief(self, workspace: HostedWorkspace, endpoint: Endpoint) -> bytes:
+        """Return an endpoint as LIST gives it."""
+        kept = self._brief.get(endpoint)
+        if kept is None or kept[0] != endpoint.revision:
+            kept = (endpoint.revision, encode(ga.render_summary(workspace.world, endpoint)))
+            self._brief[endpoint] = kept
+        return kept[1]
+
+
+class ControlPlane:
+    """The operations under ``/api/2.0/serving-endpoints``."""
+
+    def __init__(self) -> None:
+        """Share the rendered bytes among calls."""
+        self._rendered = Rendered()
+
+    async def create(self, call: Call) -> Reply:
+        """Create an endpoint and answer with it as it is at that instant."""
+        workspace = call.session.workspace
+        command = ga.read_create(await call.json(), call.session.principal)
+        if command.config:
+            await sources.provide(workspace, command.config)
+        return await self._change(workspace, command)
+
+    async def update_config(self, call: Call) -> Reply:
+        """Replace the config of an endpoint."""
+        workspace = call.session.workspace
+        name = call.parameters["name"]
+        command = ga.read_update(name, await call.json(), call.session.principal)
+        await workspace.clock.heal(workspace.world.endpoints.get(name))
+        await sources.provide(workspace, command.config)
+        try:
+            return await self._change(workspace, command)
+        except Rejected as rejected:
+            if rejected.code is Code.UPDATING:
+                workspace.clock.left_to_heal(workspace.world.endpoints[name])
+            raise
+
+    async def _change(self, workspace: HostedWorkspace, command: CreateEndpoint | UpdateConfig) -> Reply:
+        endpoint = workspace.clock.execute(command)
+        reply = Reply(200, self._rendered.full(workspace, endpoint), grade="recorded")
+        await workspace.clock.settle()
+        return reply
+
+    async def get(self, call: Call) -> Reply:
+        """Answer with an endpoint; a read of one in transition moves time (``--poll``)."""
+        workspace = call.session.workspace
+        clock = workspace.clock
+        clock.now()
+        endpoint = workspace.world.get(call.parameters["name"])
+        if not endpoint.in_transition:
+            return Reply(200, self._rendered.full(workspace, endpoint), grade="recorded")
+        await clock.before_status(endpoint)
+        reply = Reply(200, self._rendered.full(workspace, endpoint), grade="recorded")
+        await clock.after_status(endpoint)
+        return reply
+
+    async def list(self, call: Call) -> Reply:
+        """Answer with every endpoint in brief; never moves time."""
+        workspace = call.session.workspace
+        workspace.clock.now()
+        brief = self._rendered.brief
+        bodies = [brief(workspace, endpoint) for endpoint in workspace.world.endpoints.values()]
+        return Reply(200, b'{"endpoints":[' + b",".join(bodies) + b"]}", grade="recorded")
+
+    async def delete(self, call: Call) -> Reply:
+        """Delete an endpoint in any state."""
+        clock = call.session.workspace.clock
+        clock.execute(DeleteEndpoint(call.parameters["name"]))
+        await clock.settle()
+        return Reply(200, b"{}", grade="recorded")

@@ -1,0 +1,45 @@
+"""What a route answers, and errors in the envelope of each surface."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from servesim.core.errors import Rejected
+from servesim.generations import ga_texts
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer on its way out; ``grade`` says how its shape or text is known."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    headers: dict[str, str] = field(default_factory=dict)
+    grade: str = ""
+
+
+def encode(document: Any) -> bytes:
+    """Write JSON in ASCII, so that no string that a client sent can fail to be answered."""
+    return json.dumps(document, separators=(",", ":")).encode("ascii")
+
+
+def error(status: int, error_code: str | int, message: str, request_id: str, grade: str) -> Reply:
+    """Answer with the envelope of the control plane."""
+    info = {
+        "@type": "type.googleapis.com/google.rpc.RequestInfo",
+        "request_id": request_id,
+        "serving_data": "",
+    }
+    document = {"error_code": error_code, "message": message, "details": [info]}
+    return Reply(status, encode(document), grade=grade)
+
+
+def refusal(rejected: Rejected, request_id: str) -> Reply:
+    """Answer with what the world refused."""
+    text, message = ga_texts.describe(rejected)
+    return error(text.status, text.error_code, message, request_id, text.grade)

@@ -1,0 +1,137 @@
+"""Who answers for a model version: a stub at once, a callable in a thread, an MLflow model in its worker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from servesim.core.commands import LoadFinished
+from servesim.models import stubs
+from servesim.models.answer import Answer
+from servesim.models.pool_types import LoadFailed, QueueFull, TimedOut, WorkerDied, WorkerKey
+from servesim.payloads.refusal import Refused
+from servesim.payloads.signature import Signature, Unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from servesim.core.commands import LoadModel
+    from servesim.core.registry import ModelVersion
+    from servesim.models.pool import WorkerPool
+
+CALLABLE_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Bounds of the real work behind models; times are real seconds."""
+
+    workers: int = 4
+    load_cap_s: float = 120.0
+    score_cap_s: float = 120.0
+
+
+class ModelHost:
+    """Everything that answers, for all workspaces of one server."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        """Start nothing yet: threads and workers come with the first model that needs them."""
+        self.settings = settings or Settings()
+        self.functions: dict[str, Callable[..., Any]] = {}
+        self._stubs: dict[tuple[str, str | None], tuple[stubs.Stub, Signature | None]] = {}
+        self._threads: ThreadPoolExecutor | None = None
+        self._pool: WorkerPool | None = None
+
+    def pool(self) -> WorkerPool:
+        """Return the pool of MLflow workers, made on first use."""
+        if self._pool is None:
+            from servesim.models.pool import WorkerPool  # noqa: PLC0415 - costs nothing when no model needs it
+
+            caps = self.settings
+            self._pool = WorkerPool(
+                limit=caps.workers, load_cap_s=caps.load_cap_s, score_cap_s=caps.score_cap_s
+            )
+        return self._pool
+
+    async def load(self, effect: LoadModel) -> LoadFinished:
+        """Load a deployment's model for real; a failure is an outcome, with its reason."""
+        model = effect.model
+        if model.kind == "function" and model.source not in self.functions:
+            return LoadFinished(effect.deployment_id, f"no Python callable is registered as {model.source!r}")
+        if model.kind != "mlflow":
+            return LoadFinished(effect.deployment_id)
+        outcome = await self.pool().load(worker_key(model, effect.environment))
+        if isinstance(outcome, LoadFailed):
+            return LoadFinished(effect.deployment_id, outcome.reason, outcome.log)
+        return LoadFinished(effect.deployment_id, log="\n".join(outcome.build_log) + "\n")
+
+    def answer_now(self, model: ModelVersion, body: bytes, content_type: str | None) -> Answer | None:
+        """Return the answer of a stub; None for a model that needs time."""
+        if model.kind != "stub":
+            return None
+        try:
+            stub, signature = self._stub(model)
+        except Refused as refused:
+            return Answer(refused.status, refused.content_type, refused.body())
+        return stubs.score(stub, body, content_type, signature)
+
+    async def answer(
+        self,
+        model: ModelVersion,
+        environment: tuple[tuple[str, str], ...],
+        body: bytes,
+        content_type: str | None,
+    ) -> Answer | LoadFailed | QueueFull | TimedOut | WorkerDied:
+        """Return the answer of any model, or why there is none."""
+        at_once = self.answer_now(model, body, content_type)
+        if at_once is not None:
+            return at_once
+        if model.kind == "function":
+            return await self._call(model, body, content_type)
+        return await self.pool().score(worker_key(model, environment), body, content_type)
+
+    async def close(self) -> None:
+        """End workers; threads end with what they run."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._pool is not None:
+            await self._pool.close()
+
+    async def _call(self, model: ModelVersion, body: bytes, content_type: str | None) -> Answer | TimedOut:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(CALLABLE_THREADS, thread_name_prefix="servesim-model")
+        try:
+            signature = _signature(model)
+        except Refused as refused:
+            return Answer(refused.status, refused.content_type, refused.body())
+        function = self.functions[model.source]
+        work = (stubs.score_callable, function, body, content_type, signature)
+        try:
+            async with asyncio.timeout(self.settings.score_cap_s):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, *work)
+        except TimeoutError:
+            return TimedOut(self.settings.score_cap_s)
+
+    def _stub(self, model: ModelVersion) -> tuple[stubs.Stub, Signature | None]:
+        key = (model.source, model.signature)
+        if key not in self._stubs:
+            self._stubs[key] = (stubs.Stub(**json.loads(model.source)), _signature(model))
+        return self._stubs[key]
+
+
+def worker_key(model: ModelVersion, environment: tuple[tuple[str, str], ...]) -> WorkerKey:
+    """Return what a worker for this version is known by."""
+    return WorkerKey(model.source, model.registry_uri, model.digest, environment, model.python)
+
+
+def _signature(model: ModelVersion) -> Signature | None:
+    if model.signature is None:
+        return None
+    stored = json.loads(model.signature)
+    try:
+        return Signature.from_mlflow(stored.get("inputs"), stored.get("params"))
+    except Unsupported as unsupported:
+        raise Refused(501, "NOT_IMPLEMENTED", str(unsupported), evidence="chosen") from unsupported

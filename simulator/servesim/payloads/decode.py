@@ -1,0 +1,118 @@
+"""JSON bytes to values and back, with one answer whether orjson is installed or not.
+
+Rules. The standard library decides: orjson reads only what both read equally, and whatever it refuses is read
+again. Numbers with 19 or more digits in a row go straight to the standard library, because orjson turns integers
+beyond 64 bits into floats. Nesting is bounded here, because the two parsers give up at different depths.
+"""
+
+import base64
+import datetime
+import json
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from servesim.payloads import texts
+from servesim.payloads.refusal import Refused, bad_request
+
+try:
+    from orjson import loads as _orjson_loads
+except ImportError:  # the `fast` extra is not installed
+    _orjson_loads = None  # type: ignore[assignment]
+
+fast_loads: Callable[[bytes], Any] | None = _orjson_loads
+"""The parser that is tried first; None reads everything with the standard library."""
+
+MAX_DEPTH: Final = 200
+MAX_ECHO_BYTES: Final = 10_000
+
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_SHALLOW_PASSES: Final = 8
+
+
+def loads(body: bytes) -> Any:
+    """Return the value of a JSON document as MLflow reads it.
+
+    NaN, Infinity, duplicate keys (the last wins), a byte order mark, UTF-16 and UTF-32 are read. Raises a 400
+    `Refused` for everything else, including nesting beyond `MAX_DEPTH` and integers that Python refuses to read.
+    """
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deep(body):
+        raise _unreadable(body, f"nested deeper than {MAX_DEPTH} levels")
+    if fast_loads is None or _LONG_NUMBER.search(body):
+        return _standard_loads(body)
+    try:
+        return fast_loads(body)
+    except ValueError:
+        return _standard_loads(body)
+
+
+def dumps(value: Any) -> bytes:
+    """Return the text that MLflow writes for a value: `json.dumps` with its default separators and escapes.
+
+    bytes become base64 with line feeds, dates ISO text, array-likes (`tolist`) lists. Raises TypeError, ValueError
+    or RecursionError for what has no JSON.
+    """
+    return _ENCODER.encode(value).encode("ascii")
+
+
+def to_jsonable(prediction: Any) -> Any:
+    """Return a prediction with a pandas object at its top turned into a list of records, as MLflow does it."""
+    kind = type(prediction)
+    if not kind.__module__.startswith("pandas."):
+        return prediction
+    frame = prediction.to_frame(prediction.name or 0) if kind.__name__ == "Series" else prediction
+    return frame.to_dict(orient="records")
+
+
+def _standard_loads(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise bad_request(texts.NOT_JSON, error=repr(error), body=_echo(body)) from error
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(body, repr(error)) from error
+
+
+def _unreadable(body: bytes, error: str) -> Refused:
+    return bad_request(texts.UNREADABLE_JSON, error=error, body=_echo(body))
+
+
+def _echo(body: bytes) -> str:
+    shown = repr(body[:MAX_ECHO_BYTES])
+    return shown if len(body) <= MAX_ECHO_BYTES else f"{shown}..."
+
+
+def _is_deep(body: bytes) -> bool:
+    brackets = _outside_strings(body).translate(None, _NOT_BRACKETS)
+    for _ in range(_SHALLOW_PASSES):  # removes the innermost level each time, at C speed
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if not brackets:
+            return False
+    depth = 0
+    for bracket in brackets:
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH - _SHALLOW_PASSES:
+            return True
+    return False
+
+
+def _outside_strings(body: bytes) -> bytes:
+    if b"\\" in body:
+        return _STRING.sub(b"", body)
+    return b"".join(body.split(b'"')[::2])
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, bytes | bytearray):
+        return base64.encodebytes(value).decode("ascii")
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    message = f"Object of type {type(value).__name__} is not JSON serializable"
+    raise TypeError(message)
+
+
+_ENCODER: Final = json.JSONEncoder(default=_default)

@@ -1,0 +1,221 @@
+"""A request held against the model's signature: accepted and cast, or refused, as MLflow does it.
+
+Two steps as there: the casts that belong to reading the data (400 BAD_REQUEST), then the schema (400
+INVALID_PARAMETER_VALUE), then the parameters.
+"""
+
+import dataclasses
+import reprlib
+from typing import Any, Final
+
+from servesim.payloads import frames, texts
+from servesim.payloads.arrays import NdArray
+from servesim.payloads.columns import ARRAYS, PANDAS, ZonedError, cast, check_array, dtype_text, is_safe, storage
+from servesim.payloads.params import check_params
+from servesim.payloads.refusal import bad_request, schema_failure
+from servesim.payloads.request import Request, Table
+from servesim.payloads.signature import Array, Column, Signature, Tensor
+from servesim.payloads.tensors import SchemaError, cast_cells, check_present, check_tensors, tensors_of_table
+from servesim.payloads.values import Parsed, Scalar, from_inputs, from_instances
+
+_SHORT: Final = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
+
+
+def enforce(request: Request, signature: Signature | None = None) -> Request:
+    """Return the request as the model sees it, or raise `Refused`.
+
+    Without a signature only `instances` and `inputs` change: their values become arrays, so each column gets one
+    type. A CSV request must have been parsed with the same signature.
+    """
+    data = request.data
+    if request.format in ("instances", "inputs"):
+        read = from_instances if request.format == "instances" else from_inputs
+        data = read(data, signature)
+    elif signature is not None and signature.inputs and request.format.startswith("dataframe"):
+        data = _cast_table(data, signature)
+    if signature is None:
+        return dataclasses.replace(request, data=_plain(data))
+    shown = _SHORT.repr(request.data)
+    if signature.inputs:
+        data = _checked(data, signature, shown)
+    params = check_params(request.params, signature.params, shown)
+    return dataclasses.replace(request, data=_plain(data), params=params)
+
+
+def _plain(data: Any) -> Any:
+    """Return arrays as the nested lists that they hold; dicts of equal columns stay dicts of columns."""
+    if isinstance(data, NdArray):
+        return data.values
+    if isinstance(data, Table):
+        return data
+    if isinstance(data, dict):
+        return {name: _plain(value) for name, value in data.items()}
+    return [_plain(item) for item in data] if isinstance(data, list) else data
+
+
+def _cast_table(table: Table, signature: Signature) -> Table:
+    columns = signature.inputs or ()
+    cells = [list(row) for row in table.cells]
+    for name, position, column in _positions(table, columns, named=signature.named):
+        try:
+            values = _cast_column([row[position] for row in cells], column)
+        except ZonedError:
+            continue  # MLflow casts it, and refuses it as a schema failure
+        except (TypeError, ValueError, OverflowError, IndexError) as error:
+            dtype = PANDAS.get(column.type, column.type) if isinstance(column.type, str) else column.type
+            raise bad_request(texts.CAST_FAILED, name=name, dtype=dtype, error=repr(error)) from error
+        for row, value in zip(cells, values, strict=True):
+            row[position] = value
+    return Table(table.columns, cells)
+
+
+def _positions(table: Table, columns: tuple[Column, ...], *, named: bool) -> list[tuple[Any, int, Column]]:
+    """Return (name, position in the table, input) for every column that is cast."""
+    if named:
+        return [
+            (column.name, position, column)
+            for column in columns
+            for position, name in enumerate(table.columns)
+            if name == column.name
+        ]
+    if isinstance(columns[0].type, Tensor):
+        columns = columns * len(table.columns)
+    return [(name, at, column) for at, (name, column) in enumerate(zip(table.columns, columns, strict=False))]
+
+
+def _cast_column(cells: list[Any], column: Column) -> list[Any]:
+    if isinstance(column.type, Tensor):
+        return cast_cells(cells, column.type)
+    return cast(cells, column.type, required=column.required)
+
+
+def _checked(data: Any, signature: Signature, shown: str) -> Any:
+    """Return the data in the order and types of the signature, or raise the 400 of a schema failure."""
+    try:
+        if not signature.tensors:
+            return _table_checked(*_as_table(data, signature), signature)
+        return tensors_of_table(data, signature) if isinstance(data, Table) else _tensors(data, signature)
+    except (SchemaError, frames.FrameError) as error:
+        raise schema_failure(texts.SCHEMA_FAILED, data=shown, schema=signature, error=error) from error
+
+
+def _tensors(data: Parsed, signature: Signature) -> Any:
+    if isinstance(data, dict) and not all(isinstance(value, NdArray) for value in data.values()):
+        check_present(list(data), signature.inputs or ())
+        message = "This model contains a tensor-based model signature, which suggests numpy arrays"
+        raise SchemaError(message)
+    return check_tensors(data, signature)
+
+
+def _as_table(data: Any, signature: Signature) -> tuple[Table, dict[Any, str] | None]:
+    """Return the DataFrame that MLflow makes of the data, and the dtypes that are known by column."""
+    if isinstance(data, Table):
+        return data, None
+    if isinstance(data, NdArray):
+        return _array_table(data)
+    if isinstance(data, list):
+        return _rows_table(data)
+    if not all(isinstance(value, NdArray) for value in data.values()):
+        return _json_table(data, signature), {}
+    if _has_arrays(signature):
+        return frames.to_table([_plain(data)]), {name: _in_cell(array) for name, array in data.items()}
+    return _columns_table(data)
+
+
+def _has_arrays(signature: Signature) -> bool:
+    return any(isinstance(column.type, Array) for column in signature.inputs or ())
+
+
+def _in_cell(array: NdArray) -> str:
+    return array.dtype if isinstance(array, Scalar) else ARRAYS
+
+
+def _json_table(data: dict[str, Any], signature: Signature) -> Table:
+    """Return the table of a unified request: one row if all is scalar or lists of text, else columns."""
+
+    def flat(value: Any) -> bool:
+        if isinstance(value, list):
+            return all(isinstance(item, str) for item in value)
+        return not isinstance(value, dict)
+
+    one_row = _has_arrays(signature) or all(map(flat, data.values()))
+    return frames.to_table([data] if one_row else data)
+
+
+def _array_table(array: NdArray) -> tuple[Table, dict[Any, str] | None]:
+    if not array.shape:
+        return frames.to_table([array.values]), {0: array.dtype}
+    if len(array.shape) > 2:  # noqa: PLR2004 - rows and columns
+        message = f"Must pass 2-d input. shape={array.shape}"
+        raise SchemaError(message)
+    table = frames.to_table(array.values)
+    return table, dict.fromkeys(table.columns, array.dtype)
+
+
+def _rows_table(rows: list[dict[str, NdArray]]) -> tuple[Table, dict[Any, str] | None]:
+    table = frames.to_table([{name: value.values for name, value in row.items()} for row in rows])
+    known = {}
+    for name in table.columns:
+        held = {row[name].dtype if isinstance(row.get(name), Scalar) else ARRAYS for row in rows}
+        known[name] = held.pop() if len(held) == 1 else ARRAYS
+    return table, known
+
+
+def _columns_table(data: dict[str, NdArray]) -> tuple[Table, dict[Any, str] | None]:
+    arrays = data.values()
+    if all(isinstance(array, Scalar) for array in arrays) or all(a.shape == () and a.dtype == "str" for a in arrays):
+        return frames.to_table([_plain(data)]), {name: array.dtype for name, array in data.items()}
+    return frames.to_table(_plain(data)), {name: _stored(array) for name, array in data.items()}
+
+
+def _stored(array: NdArray) -> str:
+    """Return the dtype of the DataFrame column that an array becomes; ARRAYS for cells that are arrays again."""
+    if len(array.shape) > 1:
+        return "object"
+    return ARRAYS if array.dtype == "object" else array.dtype
+
+
+def _table_checked(table: Table, known: dict[Any, str] | None, signature: Signature) -> Table:
+    columns = signature.inputs or ()
+    if not signature.named:
+        if len(table.columns) < len(columns):
+            message = (
+                f"Model inference is missing inputs. The model signature declares {len(columns)} inputs  but the "
+                f"provided value only has {len(table.columns)} inputs."
+            )
+            raise SchemaError(message)
+        present = list(zip(table.columns, range(len(table.columns)), columns, strict=False))
+    else:
+        check_present(list(table.columns), columns)
+        present = _positions(table, columns, named=True)
+    if len({name for name, _, _ in present}) < len(present):
+        message = "'DataFrame' object has no attribute 'dtype'"  # what a repeated name comes to
+        raise SchemaError(message)
+    values = [_safe([row[at] for row in table.cells], known, name, column) for name, at, column in present]
+    return Table(tuple(name for name, _, _ in present), [list(row) for row in zip(*values, strict=True)])
+
+
+def _safe(cells: list[Any], known: dict[Any, str] | None, name: Any, column: Column) -> list[Any]:
+    """Return the cells of a column if MLflow takes them as they are; `known` None means that they were cast."""
+    if isinstance(column.type, Array):
+        return _arrays_safe(cells, column)
+    kind = str(column.type)
+    if known is None:
+        if kind == "datetime" and any(isinstance(cell, str) for cell in cells):
+            message = "Please ensure that the input data of datetime column only contains timezone-naive datetime objects."
+            raise SchemaError(message)
+        return cells
+    held = known.get(name) or storage(cells)
+    if not is_safe(held, kind, cells):
+        raise SchemaError(texts.INCOMPATIBLE.format(name=name, held=held, dtype=dtype_text(kind)))
+    if kind in ("float", "double"):
+        return [float("nan") if cell is None or cell == [] else float(cell) for cell in cells]
+    return cells
+
+
+def _arrays_safe(cells: list[Any], column: Column) -> list[Any]:
+    try:
+        return [check_array(cell, column.type, required=column.required) for cell in cells]  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise SchemaError(error) from error

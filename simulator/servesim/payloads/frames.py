@@ -1,0 +1,186 @@
+"""The two dataframe formats as tables, accepting what the pandas constructor accepts."""
+
+from typing import Any, Final
+
+from servesim.payloads import texts
+from servesim.payloads.refusal import bad_request
+from servesim.payloads.request import Table
+
+_SPLIT_KEYS: Final = {"columns", "data", "index"}
+_NESTED: Final = (list, dict)
+
+
+class FrameError(ValueError):
+    """A value that pandas makes no DataFrame of."""
+
+
+def from_records(value: Any) -> Table:
+    """Return the table of a `dataframe_records` value, or raise a 400 `Refused`."""
+    if not isinstance(value, list):
+        raise bad_request(texts.RECORDS_NOT_LIST, got=_type_name(value, "dictionary", dict))
+    try:
+        return to_table(value)
+    except FrameError as error:
+        raise bad_request(texts.RECORDS_INVALID, error=error) from error
+
+
+def from_split(value: Any) -> Table:
+    """Return the table of a `dataframe_split` value, or raise a 400 `Refused`."""
+    if not isinstance(value, dict):
+        raise bad_request(texts.SPLIT_NOT_DICT, got=_type_name(value, "list", list))
+    if "data" not in value or value.keys() - _SPLIT_KEYS:
+        keys = "{" + ", ".join(repr(key) for key in sorted(value)) + "}" if value else "set()"
+        raise bad_request(texts.SPLIT_KEYS, keys=keys)
+    try:
+        return to_table(value["data"], value.get("columns"), value.get("index"))
+    except FrameError as error:
+        raise bad_request(texts.SPLIT_INVALID, error=error) from error
+
+
+def to_table(data: Any, columns: Any = None, index: Any = None) -> Table:
+    """Return the table that `pandas.DataFrame(data, index, columns)` would hold, without dtype changes.
+
+    Missing cells are None; columns without names are numbered from 0. Raises `FrameError` where pandas raises.
+    """
+    names = _names(columns)
+    index = _labels(index)
+    if not isinstance(data, _NESTED):
+        return _broadcast(data, names, index)
+    if isinstance(data, dict):
+        table = _from_columns(data, names, index)
+    elif data and isinstance(data[0], dict):
+        table = _from_dicts(data, names)
+    elif data and isinstance(data[0], list):
+        table = _from_lists(data, names)
+    else:
+        table = _from_scalars(data, names)
+    return table if index is None or isinstance(data, dict) else _fit_index(table, len(index))
+
+
+def _type_name(value: Any, name: str, kind: type) -> str:
+    return name if isinstance(value, kind) else f"type {type(value)}"
+
+
+def _labels(value: Any) -> list[Any] | None:
+    if value is None:
+        return None
+    if not isinstance(value, _NESTED):
+        message = f"Index(...) must be called with a collection of some kind, {value!r} was passed"
+        raise FrameError(message)
+    return list(value)
+
+
+def _names(columns: Any) -> tuple[Any, ...] | None:
+    labels = _labels(columns)
+    if labels is None:
+        return None
+    if any(isinstance(name, _NESTED) for name in labels):
+        message = f"unhashable type: {columns!r}"
+        raise FrameError(message)
+    return tuple(labels)
+
+
+def _broadcast(data: Any, names: tuple[Any, ...] | None, index: list[Any] | None) -> Table:
+    if data is not None and (names is None or index is None):
+        message = "DataFrame constructor not properly called!"
+        raise FrameError(message)
+    width = names or ()
+    return Table(width, [[data] * len(width) for _ in index or ()])
+
+
+def _from_columns(data: dict[str, Any], names: tuple[Any, ...] | None, index: list[Any] | None) -> Table:
+    chosen = tuple(data) if names is None else names
+    values = [data.get(name) for name in chosen]
+    if index is not None:
+        return _aligned(chosen, values, index)
+    if any(isinstance(value, dict) for value in values) and not (all(values) and all(map(_no_list, values))):
+        message = "Mixing dicts with non-Series may lead to ambiguous ordering."
+        raise FrameError(message)
+    lengths = {len(value) for value in values if isinstance(value, _NESTED)}
+    if len(lengths) > 1:
+        message = "All arrays must be of the same length"
+        raise FrameError(message)
+    if not lengths and values and any(name in data for name in chosen):
+        message = "If using all scalar values, you must pass an index"
+        raise FrameError(message)
+    count = lengths.pop() if lengths else 0
+    return _transposed(chosen, [_column(value, count) for value in values], count)
+
+
+def _aligned(names: tuple[Any, ...], values: list[Any], index: list[Any]) -> Table:
+    """Return the table of columns over given row labels: one value is repeated, a dict is read by label."""
+    columns = []
+    for value in values:
+        if isinstance(value, list) and len(value) not in (1, len(index)):
+            message = f"Length of values ({len(value)}) does not match length of index ({len(index)})"
+            raise FrameError(message)
+        if isinstance(value, dict):
+            columns.append([None if isinstance(label, _NESTED) else value.get(label) for label in index])
+        elif isinstance(value, list) and len(value) == 1:
+            columns.append(value * len(index))
+        else:
+            columns.append(_column(value, len(index)))
+    return _transposed(names, columns, len(index))
+
+
+def _transposed(names: tuple[Any, ...], columns: list[list[Any]], count: int) -> Table:
+    return Table(names, [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(count)])
+
+
+def _no_list(value: Any) -> bool:
+    return not isinstance(value, list)
+
+
+def _column(value: Any, count: int) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    return list(value.values()) if isinstance(value, dict) else [value] * count
+
+
+def _from_dicts(data: list[Any], names: tuple[Any, ...] | None) -> Table:
+    chosen = tuple(data[0]) if names is None else names
+    width = len(chosen)
+    cells = []
+    for row in data:
+        if not isinstance(row, dict):
+            message = f"{type(row).__name__!r} object has no attribute 'keys'"
+            raise FrameError(message)
+        if names is None and (len(row) != width or not all(name in row for name in chosen)):
+            return _from_dicts(data, tuple(dict.fromkeys(name for other in data for name in _keys(other))))
+        cells.append([row.get(name) for name in chosen])
+    return Table(chosen, cells)
+
+
+def _keys(row: Any) -> Any:
+    return row if isinstance(row, dict) else ()
+
+
+def _from_lists(data: list[Any], names: tuple[Any, ...] | None) -> Table:
+    for row in data:
+        if not isinstance(row, _NESTED):
+            message = f"object of type '{type(row).__name__}' has no len()"
+            raise FrameError(message)
+    width = max(map(len, data))
+    chosen = tuple(range(width)) if names is None else names
+    if len(chosen) != width:
+        message = f"{len(chosen)} columns passed, passed data had {width} columns"
+        raise FrameError(message)
+    return Table(chosen, [[*row, *[None] * (width - len(row))] for row in data])
+
+
+def _from_scalars(data: list[Any], names: tuple[Any, ...] | None) -> Table:
+    if not data:
+        return Table(names or (), [])
+    if names is not None and len(names) != 1:
+        message = f"Shape of passed values is ({len(data)}, 1), indices imply ({len(data)}, {len(names)})"
+        raise FrameError(message)
+    return Table(names or (0,), [[value] for value in data])
+
+
+def _fit_index(table: Table, count: int) -> Table:
+    if len(table.cells) == count:
+        return table
+    if len(table.cells) == 1:  # pandas repeats a single row over the index
+        return Table(table.columns, table.cells * count)
+    message = f"Shape of passed values is {len(table.cells), len(table.columns)}, indices imply {count} rows"
+    raise FrameError(message)

@@ -1,0 +1,397 @@
+"""The one place that knows real time, and the only mover of simulated time.
+
+Rules: in ``frozen`` and ``autojump`` time moves only for a wish, one wish after the other, one event after
+the other; the effect of an event (loading a model) and the requests that it releases are waited for before
+the next event. In ``paced`` time follows the wall clock and waits for nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from servesim.core.commands import Admit, Alarm, Due, GiveUp, LoadFinished, MoveTo, Signal, Step
+from servesim.core.endpoint import EndpointPhase
+from servesim.core.routing import Ticket, TicketState
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from servesim.core.commands import Command, LoadModel
+    from servesim.core.endpoint import Endpoint
+    from servesim.core.timeline import Timer
+    from servesim.core.workspace import Workspace
+
+Mode = Literal["autojump", "frozen", "paced"]
+Poll = Literal["step", "settle"]
+
+MODES: tuple[Mode, ...] = ("autojump", "frozen", "paced")
+POLLS: tuple[Poll, ...] = ("step", "settle")
+EVENTS_PER_MOVE = 1_000_000
+"""More events than this in one move of time is a runaway."""
+
+
+class Runaway(RuntimeError):
+    """Time was asked to move and events kept making events."""
+
+
+class HeldTooLong(Exception):  # noqa: N818 - an answer for the client, not a failure of ours
+    """A held request waited for real seconds and simulated time did not come."""
+
+    def __init__(self, ticket: Ticket, timer: Timer | None, now: int, waited_s: float) -> None:
+        """Keep what it waited for: the timer, if one is pending."""
+        super().__init__(ticket.endpoint)
+        self.ticket = ticket
+        self.timer = timer
+        self.now = now
+        self.waited_s = waited_s
+
+
+@dataclass(slots=True)
+class _Wish:
+    """Somebody waits for simulated time: until ``done``, and not beyond ``limit()``."""
+
+    done: Callable[[], bool]
+    limit: Callable[[], int | None]
+    granted: asyncio.Future[None]
+    to: int | None = None
+
+
+class Clock:
+    """The clock of one workspace; everything here runs on the server's event loop."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        load: Callable[[LoadModel], Awaitable[LoadFinished]],
+        *,
+        mode: Mode = "autojump",
+        rate: float = 1.0,
+        poll: Poll = "step",
+        hold_timeout_s: float = 5.0,
+    ) -> None:
+        """Take charge of a workspace's time; ``load`` is the effect of a deployment's last step."""
+        self.workspace = workspace
+        self.mode: Mode = mode
+        self.rate = rate
+        self.poll: Poll = poll
+        self.hold_timeout_s = hold_timeout_s
+        self._load = load
+        self._wishes: deque[_Wish] = deque()
+        self._mover: asyncio.Task[None] | None = None
+        self._loads: set[asyncio.Task[None]] = set()
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._ended = asyncio.Event()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._base = (workspace.timeline.now, time.monotonic())
+        self._healing: set[str] = set()
+
+    # --- the present ------------------------------------------------------------------------------
+
+    def now(self) -> int:
+        """Return the simulated instant, in milliseconds since 1970."""
+        if self.mode == "paced":
+            self._catch_up()
+        return self.workspace.timeline.now
+
+    def execute(self, command: Command) -> Any:
+        """Carry out a command at the present instant and wake whom it concerns."""
+        self.now()
+        try:
+            return self.workspace.execute(command)
+        finally:
+            self._after_change()
+
+    def admit(self, endpoint: str, entity: str | None) -> Ticket:
+        """Let a request in; in ``paced`` its model's work takes simulated time."""
+        if self.mode != "paced":
+            return self.workspace.execute(Admit(endpoint, entity))  # type: ignore[no-any-return]
+        return self.execute(Admit(endpoint, entity, timed=True))  # type: ignore[no-any-return]
+
+    def end(self, command: Command) -> None:
+        """Carry out the end of a request."""
+        self.execute(command)
+        self._ended.set()
+
+    # --- moving -----------------------------------------------------------------------------------
+
+    async def settle(self) -> None:
+        """Let happen what is due at the present instant."""
+        head = self.workspace.timeline.peek()
+        if self.mode == "paced":
+            self.now()
+        elif self.workspace.effects or (head and head.due <= self.workspace.timeline.now):
+            await self.advance_to(self.workspace.timeline.now)
+
+    async def advance_to(self, instant: int) -> None:
+        """Move to an instant; a past one lets happen what is due now."""
+        if self.mode == "paced":
+            self._base = (self._base[0] + max(instant - self.now(), 0), self._base[1])
+            self._catch_up()
+            return
+        await self._wish(lambda: False, lambda: instant, to=instant)
+
+    async def advance(self, by_ms: int) -> None:
+        """Move by a number of milliseconds."""
+        await self.advance_to(self.now() + by_ms)
+
+    async def next_change(self, endpoint: Endpoint) -> None:
+        """Move until a reader of this endpoint would see another answer, if time alone can do that."""
+        seen = endpoint.revision
+        await self._wish(lambda: endpoint.revision != seen, lambda: self._next_for(endpoint))
+
+    async def until_settled(self, endpoint: Endpoint) -> None:
+        """Move until no update of this endpoint is in progress, if time alone can do that."""
+        await self._wish(lambda: not endpoint.in_transition, lambda: self._next_for(endpoint))
+
+    async def before_status(self, endpoint: Endpoint) -> None:
+        """Move time for a status read that is answered after it (``--poll settle``)."""
+        if self.mode == "autojump" and self.poll == "settle" and endpoint.in_transition:
+            await self.until_settled(endpoint)
+
+    async def after_status(self, endpoint: Endpoint) -> None:
+        """Move time for a status read that was answered with what was so (``--poll step``)."""
+        if self.mode == "autojump" and endpoint.in_transition:
+            await self.next_change(endpoint)
+
+    def left_to_heal(self, endpoint: Endpoint) -> None:
+        """Remember a refusal that time would heal: the next try moves to where it is admitted."""
+        if self.mode == "autojump":
+            self._healing.add(endpoint.id)
+
+    async def heal(self, endpoint: Endpoint | None) -> None:
+        """Move time for the next try of a call that only time could heal."""
+        if endpoint is not None and endpoint.id in self._healing:
+            self._healing.discard(endpoint.id)
+            await self.until_settled(endpoint)
+
+    async def hold(self, ticket: Ticket) -> None:
+        """Wait until a held request may run or is refused; raise HeldTooLong if time does not come."""
+        if ticket.state is not TicketState.HELD:
+            return
+        waiter = self._waiting[ticket.number] = asyncio.get_running_loop().create_future()
+        if self.mode == "autojump":
+            self._ask(lambda: ticket.state is not TicketState.HELD, lambda: self._next_of(ticket))
+        try:
+            limit = None if self.mode == "paced" else self.hold_timeout_s
+            await asyncio.wait_for(waiter, limit)
+        except TimeoutError:
+            held = HeldTooLong(ticket, self._timer_of(ticket), self.now(), self.hold_timeout_s)
+            raise held from None
+        finally:
+            self._waiting.pop(ticket.number, None)
+            if ticket.state is TicketState.HELD:
+                self.end(GiveUp(ticket.number, "the client or the hold time-out ended the wait"))
+
+    async def race(self, ticket: Ticket, work: asyncio.Future[Any]) -> Any:
+        """Wait for a running request's work; return None as soon as the request is refused."""
+        if self.mode != "paced":
+            # Real work takes no simulated time here, so the execution limit cannot reach it.
+            return await work
+        refused = self._waiting[ticket.number] = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.wait({work, refused}, return_when=asyncio.FIRST_COMPLETED)
+            if not refused.done():
+                return work.result()
+            work.cancel()
+            return None
+        finally:
+            self._waiting.pop(ticket.number, None)
+
+    async def close(self) -> None:
+        """Stop moving; who still waits is cancelled."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        tasks = [*self._loads, *([self._mover] if self._mover else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- the mover --------------------------------------------------------------------------------
+
+    async def _wish(
+        self, done: Callable[[], bool], limit: Callable[[], int | None], to: int | None = None
+    ) -> None:
+        await self._ask(done, limit, to)
+
+    def _ask(
+        self, done: Callable[[], bool], limit: Callable[[], int | None], to: int | None = None
+    ) -> asyncio.Future[None]:
+        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._wishes.append(_Wish(done, limit, granted, to))
+        if self._mover is None or self._mover.done():
+            self._mover = asyncio.create_task(self._grant_all())
+        return granted
+
+    async def _grant_all(self) -> None:
+        while self._wishes:
+            wish = self._wishes.popleft()
+            try:
+                await self._grant(wish)
+            except Runaway as error:
+                if not wish.granted.done():
+                    wish.granted.set_exception(error)
+            except BaseException:
+                wish.granted.cancel()
+                raise
+            if not wish.granted.done():
+                wish.granted.set_result(None)
+
+    async def _grant(self, wish: _Wish) -> None:
+        for _ in range(EVENTS_PER_MOVE):
+            await self._perform_effects()
+            if wish.done():
+                return
+            limit = wish.limit()
+            if limit is None:
+                return
+            if not self.workspace.execute(Step(limit)):
+                if wish.to is not None:
+                    self.workspace.execute(MoveTo(wish.to))
+                return
+            released = self._wake()
+            if not wish.done():
+                await self._finished(released)
+        message = f"{EVENTS_PER_MOVE:,} events happened in one move of time; the last was at {self.workspace.timeline.now}"
+        raise Runaway(message)
+
+    async def _perform_effects(self) -> None:
+        effects = self.workspace.effects
+        while effects:
+            self.workspace.execute(await self._load(effects.popleft()))
+            self._wake()
+
+    async def _finished(self, released: list[Ticket]) -> None:
+        """Wait for requests that an event let go on: their work belongs to its instant."""
+        while any(ticket.state is TicketState.RUNNING for ticket in released):
+            self._ended.clear()
+            await self._ended.wait()
+
+    def _wake(self) -> list[Ticket]:
+        released = list(self.workspace.released)
+        self.workspace.released.clear()
+        for ticket in released:
+            waiter = self._waiting.get(ticket.number)
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+        return [ticket for ticket in released if ticket.number in self._waiting]
+
+    def _after_change(self) -> None:
+        if self.workspace.released:
+            self._wake()
+        if self.mode == "paced":
+            self._start_loads()
+            self._set_alarm()
+
+    # --- paced ------------------------------------------------------------------------------------
+
+    def _catch_up(self) -> None:
+        start, since = self._base
+        target = start + int((time.monotonic() - since) * 1000 * self.rate)
+        while self.workspace.execute(Step(target)):
+            pass
+        self.workspace.execute(MoveTo(target))
+        self._after_change()
+
+    def _start_loads(self) -> None:
+        while self.workspace.effects:
+            task = asyncio.get_running_loop().create_task(self._load_now(self.workspace.effects.popleft()))
+            self._loads.add(task)
+            task.add_done_callback(self._loads.discard)
+
+    async def _load_now(self, effect: LoadModel) -> None:
+        self.execute(await self._load(effect))
+
+    def _set_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        head = self.workspace.timeline.peek()
+        if head is not None:
+            delay = (head.due - self.workspace.timeline.now) / 1000 / self.rate
+            # Rounded up, so that the event is due when the alarm rings.
+            self._alarm = asyncio.get_running_loop().call_later(delay + 0.001, self._catch_up)
+
+    # --- who waits for what -----------------------------------------------------------------------
+
+    def _next_for(self, endpoint: Endpoint) -> int | None:
+        """Return when the next event of an update in progress is due."""
+        if endpoint.phase is EndpointPhase.DELETED or endpoint.pending is None:
+            return None
+        awaited = {entity.deployment_id for entity in endpoint.pending.entities}
+        return next(
+            (timer.due for timer in self._timers() if _moves_update(timer.event, endpoint.id, awaited)), None
+        )
+
+    def _next_of(self, ticket: Ticket) -> int | None:
+        timer = self._timer_of(ticket)
+        return timer.due if timer else None
+
+    def _timer_of(self, ticket: Ticket) -> Timer | None:
+        """Return the timer that a held request waits for."""
+        deployment = ticket.deployment.id
+        return next(
+            (
+                timer
+                for timer in self._timers()
+                if timer.event.deployment_id == deployment and isinstance(timer.event.what, Signal)
+            ),
+            None,
+        )
+
+    def _timers(self) -> Iterator[Timer]:
+        return iter(self.workspace.timeline.pending())
+
+
+def _moves_update(event: Due, endpoint_id: str, deployments: set[str]) -> bool:
+    if event.what is Alarm.CONFIG_SETTLED:
+        return event.endpoint_id == endpoint_id
+    return isinstance(event.what, Signal) and event.deployment_id in deployments
+
+
+def iso(instant: int) -> str:
+    """Write an instant as ISO 8601 in UTC, with milliseconds only where there are some."""
+    moment = datetime.fromtimestamp(instant / 1000, UTC)
+    text = moment.isoformat(timespec="milliseconds" if instant % 1000 else "seconds")
+    return text.replace("+00:00", "Z")
+
+
+def instant_of(text: str) -> int:
+    """Read an ISO 8601 instant; one without an offset is UTC. Raise ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)
+
+
+_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
+
+
+def milliseconds(duration: str | float) -> int:
+    """Read a duration: seconds as a number, or text such as ``90s``, ``31m``, ``1h30m``. Raise ValueError."""
+    if not isinstance(duration, str):
+        return round(duration * 1000)
+    text = duration.replace(" ", "")
+    parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        message = f"{duration!r} is not a duration: write 500ms, 90s, 31m, 1h30m or 2d"
+        raise ValueError(message)
+    return round(sum(float(number) * _UNITS_MS[unit] for number, unit in parts))
+
+
+class Stopwatch:
+    """Real seconds since it was made, for people who want to know what a run took."""
+
+    def __init__(self) -> None:
+        """Start."""
+        self._since = time.monotonic()
+
+    def seconds(self) -> float:
+        """Return the real seconds so far."""
+        return time.monotonic() - self._since

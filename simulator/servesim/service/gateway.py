@@ -1,0 +1,84 @@
+"""The data plane: a request is admitted, perhaps held, answered by its model, and recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from servesim.core.commands import Finish, GiveUp, WorkerDied
+from servesim.core.errors import Code, Rejected
+from servesim.core.routing import Ticket, TicketState
+from servesim.models import pool_types
+from servesim.models.answer import Answer
+
+if TYPE_CHECKING:
+    from servesim.models.host import ModelHost
+    from servesim.service.clock import Clock
+
+
+class ModelFailure(Exception):  # noqa: N818 - an answer for the client, not a failure of ours
+    """The model gave no answer: its worker ended, hung, could not be loaded, or has too much to do."""
+
+    def __init__(self, outcome: object, entity: str) -> None:
+        """Keep what came instead of an answer."""
+        super().__init__(entity)
+        self.outcome = outcome
+        self.entity = entity
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An answer and the served entity that gave it; ``number`` counts the workspace's requests."""
+
+    answer: Answer
+    entity: str
+    number: int
+
+
+class Gateway:
+    """Answers the requests of one workspace."""
+
+    def __init__(self, clock: Clock, models: ModelHost) -> None:
+        """Answer on this clock with these models."""
+        self._clock = clock
+        self._models = models
+
+    async def invoke(
+        self, endpoint: str, entity: str | None, body: bytes, content_type: str | None
+    ) -> Served:
+        """Answer a scoring request; raise Rejected, HeldTooLong or ModelFailure."""
+        ticket = self._clock.admit(endpoint, entity)
+        if ticket.state is TicketState.HELD:
+            await self._clock.hold(ticket)
+        if ticket.refusal is not None:
+            raise ticket.refusal
+        answer = self._models.answer_now(ticket.deployment.model, body, content_type)
+        if answer is None:
+            answer = await self._real(ticket, body, content_type)
+        self._clock.end(Finish(ticket.number, answer.status))
+        return Served(answer, ticket.entity, ticket.number)
+
+    async def _real(self, ticket: Ticket, body: bytes, content_type: str | None) -> Answer:
+        deployment = ticket.deployment
+        work = asyncio.ensure_future(
+            self._models.answer(deployment.model, deployment.spec.environment, body, content_type)
+        )
+        try:
+            outcome = await self._clock.race(ticket, work)
+        except asyncio.CancelledError:
+            self._clock.end(GiveUp(ticket.number, "the client went away"))
+            raise
+        if ticket.refusal is not None:
+            raise ticket.refusal
+        if isinstance(outcome, Answer):
+            return outcome
+        raise self._failed(ticket, outcome)
+
+    def _failed(self, ticket: Ticket, outcome: object) -> Exception:
+        self._clock.end(GiveUp(ticket.number, str(outcome)))
+        if isinstance(outcome, pool_types.WorkerDied):
+            self._clock.execute(WorkerDied(ticket.deployment.id))
+        if isinstance(outcome, pool_types.TimedOut):
+            return Rejected(Code.EXECUTION_LIMIT, limit_ms=round(outcome.cap_s * 1000))
+        return ModelFailure(outcome, ticket.entity)

@@ -1,0 +1,118 @@
+"""The lint rule against the machine's time and chance catches what it is meant to catch."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SIMULATOR = ROOT / "simulator"
+CLOCK = SIMULATOR / "servesim" / "service" / "clock.py"
+SOURCES = sorted(SIMULATOR.rglob("*.py"))
+
+CAUGHT = {
+    "time.time": "import time\nnow = time.time()",
+    "time under an alias": "import time as t\nnow = t.monotonic()",
+    "a name from time": "from time import perf_counter",
+    "a name from time under an alias": "from time import sleep as rest",
+    "time_ns": "import time\nnow = time.time_ns()",
+    "asyncio.sleep": "import asyncio\n\nasync def wait(): await asyncio.sleep(1)",
+    "asyncio.sleep by name": "from asyncio import sleep",
+    "datetime.now": "from datetime import UTC, datetime\nnow = datetime.now(UTC)",
+    "datetime.now under an alias": "import datetime as dt\nnow = dt.datetime.now(dt.UTC)",
+    "datetime.utcnow": "import datetime\nnow = datetime.datetime.utcnow()",
+    "datetime.today": "from datetime import datetime\nnow = datetime.today()",
+    "date.today": "from datetime import date\ntoday = date.today()",
+    "random": "import random",
+    "a name from random": "from random import Random",
+    "numpy.random": "import numpy as np\nrng = np.random.default_rng()",
+    "secrets": "from secrets import token_hex",
+    "os.urandom": "from os import urandom",
+    "uuid1": "import uuid\nname = uuid.uuid1()",
+    "uuid4": "from uuid import uuid4",
+    "threading.Timer": "import threading\nthreading.Timer(1, print)",
+    "sched": "import sched",
+}
+
+PASSES = {
+    "datetime values": "from datetime import UTC, datetime\nstart = datetime(2026, 1, 5, tzinfo=UTC)",
+    "an instant that was given": "from datetime import UTC, datetime\nat = datetime.fromtimestamp(0, tz=UTC)",
+    "a module of that name elsewhere": "from servesim.core import draws as random",
+    "asyncio events": "import asyncio\ndone = asyncio.Event()",
+    "the time zone": "import time\ntime.tzset()",
+    "uuid5": "import uuid\nname = uuid.uuid5(uuid.NAMESPACE_URL, 'x')",
+    "threads": "import threading\nlock = threading.Lock()",
+}
+
+
+def is_banned(source: str, path: Path) -> bool:
+    """Ask ruff, with the project's own settings, what it says of this text at this path."""
+    ruff = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--no-cache",
+        "--select=TID251",
+        f"--stdin-filename={path}",
+        "-",
+    ]
+    answer = subprocess.run(ruff, input=source + "\n", cwd=ROOT, capture_output=True, text=True, check=False)
+    assert answer.returncode in {0, 1}, answer.stderr
+    return answer.returncode == 1
+
+
+@pytest.mark.parametrize("source", CAUGHT.values(), ids=CAUGHT)
+def test_time_and_chance_are_caught(source):
+    assert is_banned(source, SIMULATOR / "servesim" / "models" / "worker_main.py")
+
+
+@pytest.mark.parametrize("source", PASSES.values(), ids=PASSES)
+def test_everything_else_passes(source):
+    assert not is_banned(source, SIMULATOR / "servesim" / "core" / "sample.py")
+
+
+def test_tests_are_checked_too():
+    assert is_banned("import time\ntime.sleep(1)", ROOT / "tests" / "core" / "test_sample.py")
+
+
+def test_the_clock_alone_is_free():
+    assert not is_banned("import time\nnow = time.monotonic()", CLOCK)
+    assert is_banned("import time\nnow = time.monotonic()", CLOCK.with_name("gateway.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(SIMULATOR).as_posix())
+def test_no_line_of_the_product_lifts_the_ban(path):
+    text = path.read_text(encoding="utf-8")
+    assert re.findall(r"(?m)^.*#.*(?:noqa:.*TID251|noqa\s*$|ruff:\s*noqa).*$", text) == []
+
+
+# An event loop is a clock as well, but ruff doesn't know which objects are loops.
+LOOP_CLOCK = {"call_at", "call_later", "time"}
+
+
+def loop_clock_calls(source: str) -> list[int]:
+    """List the lines that read a loop's clock or set a loop's timer."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in LOOP_CLOCK
+        and (node.func.attr != "time" or not node.args)
+    ]
+
+
+@pytest.mark.parametrize(
+    "call", ["loop.time()", "asyncio.get_running_loop().call_later(1, f)", "x.call_at(2, f)"]
+)
+def test_clocks_of_event_loops_are_caught(call):
+    assert loop_clock_calls(call) == [1]
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path != CLOCK], ids=str)
+def test_nothing_else_reads_the_clock_of_an_event_loop(path):
+    assert loop_clock_calls(path.read_text(encoding="utf-8")) == []
