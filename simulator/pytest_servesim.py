@@ -33,8 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_NOT_SIMULATED] = {}
     config.addinivalue_line(
         "markers",
-        "servesim(clock=, rate=, poll=, start=, seed=, profile=, unknown_models=, mlflow_registry=, hold_timeout=): "
-        "how the workspace of this test begins and how its time moves",
+        "servesim(scenario=, clock=, rate=, poll=, start=, seed=, profile=, unknown_models=, mlflow_registry=, "
+        "hold_timeout=): how the workspace of this test begins and how its time moves",
     )
 
 
@@ -50,9 +50,7 @@ def servesim_server() -> Iterator[LocalServer]:
 @pytest.fixture
 def servesim(servesim_server: LocalServer, request: pytest.FixtureRequest) -> Iterator[Servesim]:
     """Give a fresh workspace with ``.host``, ``.token``, ``.client()``, ``.clock`` and ``.models``."""
-    from servesim.delivery.settings import settings_from  # noqa: PLC0415 - only when used
-
-    handle = servesim_server.open(settings_from(_options(request)))
+    handle = servesim_server.open(**_options(request))
     yield handle
     seen = request.config.stash[_NOT_SIMULATED]
     for call, count in handle.not_simulated.items():

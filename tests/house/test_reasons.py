@@ -8,9 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ["simulator", "tests", "examples", "benchmarks", "loadtests"]
-SOURCES = sorted(
-    path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if path != Path(__file__)
-)
+SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if path != Path(__file__))
 
 EXCEPTION = re.compile(r"#\s*(noqa|type:\s*ignore|pragma:\s*no (?:cover|branch))(?P<rest>.*)")
 REASON = re.compile(r"(?::\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*|\[[\w, -]+\])?\s*[#-]+\s*\w.*")

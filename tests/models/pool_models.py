@@ -12,17 +12,19 @@ import warnings
 from pathlib import Path
 
 import mlflow
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema
 
 REQUIREMENTS = ["mlflow"]  # given, or MLflow spends seconds on inferring them
 NEVER = 10**9
 
 
-def spin():
+def spin(_=None):
     while True:
         pass
 
 
-def spin_in_c():
+def spin_in_c(_):
     """Hold the interpreter's lock for ages: a regular expression that backtracks."""
     return re.match(r"(a+)+$", "a" * 64 + "b")
 
@@ -33,12 +35,12 @@ def wait_for(path):
     return Path(path).read_text(encoding="utf-8")
 
 
-def endless_line():
+def endless_line(_):
     while True:
         print("x" * 4096, end="")
 
 
-def draws():
+def draws(_):
     import random
 
     import numpy as np
@@ -48,20 +50,20 @@ def draws():
 
 DEEDS = {
     "echo": lambda text: text,
-    "environment": os.environ.get,
+    "environment": lambda name: os.environ.get(name),  # noqa: PLW0108 - a method would be pickled with its values
     "print": lambda text: print(text, end=""),
     "complain": lambda text: print(text, file=sys.stderr),
     "pid": lambda _: os.getpid(),
     "folder": lambda _: str(Path.cwd()),
-    "spin": lambda _: spin(),
-    "spin_in_c": lambda _: spin_in_c(),
-    "endless_line": lambda _: endless_line(),
+    "spin": spin,
+    "spin_in_c": spin_in_c,
+    "endless_line": endless_line,
     "wait_for": wait_for,
     "exit": lambda status: os._exit(int(status)),
     "sysexit": lambda status: sys.exit(int(status)),
     "kill": lambda _: os.kill(os.getpid(), signal.SIGKILL),
     "child": lambda _: __import__("subprocess").Popen(["sleep", str(NEVER)]).pid,
-    "draws": lambda _: draws(),
+    "draws": draws,
     "big": lambda size: "x" * int(size),
 }
 
@@ -88,7 +90,7 @@ class Refuses(mlflow.pyfunc.PythonModel):
 
 class Needs(Refuses):
     def load_context(self, context):
-        import a_package_that_nobody_has  # noqa: F401
+        import a_package_that_nobody_has  # noqa: F401 - the import is the point
 
 
 class Leaves(Refuses):
@@ -120,6 +122,7 @@ def build(folder):
     mlflow.pyfunc.save_model(
         str(folder / "demanding"),
         python_model=Probe(),
+        signature=ModelSignature(inputs=Schema([ColSpec("string")])),
         input_example=["echo hello"],
         pip_requirements=["mlflow", "numpy==1.0.0", "a-package-that-nobody-has>=2"],
     )

@@ -14,6 +14,8 @@ import pytest
 from servesim.models.answer import Answer
 from servesim.models.pool import Outcome, WorkerKey, WorkerPool
 
+pytestmark = pytest.mark.mlflow
+
 Pair = dict[str, Any]
 
 
@@ -32,23 +34,27 @@ def _body(request: Pair) -> bytes:
     return str(request["body"] or "").encode()
 
 
-async def _replay(folder: Path) -> dict[str, Outcome]:
-    pool = WorkerPool(limit=2)
-    try:
-        answers = {}
-        for pair in sorted(PAIRS, key=lambda pair: str(pair["model"])):
-            key = WorkerKey(str(folder / pair["model"]))
-            content_type = pair["request"]["headers"].get("Content-Type")
-            answers[pair["id"]] = await pool.score(key, _body(pair["request"]), content_type)
-        return answers
-    finally:
-        await pool.close()
+async def _replay(pool: WorkerPool, folder: Path) -> dict[str, Outcome]:
+    answers = {}
+    for pair in sorted(PAIRS, key=lambda pair: str(pair["model"])):
+        key = WorkerKey(str(folder / pair["model"]))
+        content_type = pair["request"]["headers"].get("Content-Type")
+        answers[pair["id"]] = await pool.score(key, _body(pair["request"]), content_type)
+    return answers
 
 
 @pytest.fixture(scope="module")
 def replayed(golden_models: Path) -> dict[str, Outcome]:
     """The pool's answer to each recorded request."""
-    return asyncio.run(_replay(golden_models))
+
+    async def run() -> dict[str, Outcome]:
+        pool = WorkerPool(limit=2)
+        try:
+            return await _replay(pool, golden_models)
+        finally:
+            await pool.close()
+
+    return asyncio.run(run())
 
 
 def essence(status: int, content_type: str, text: str) -> tuple[Any, ...]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from servesim.core.access import Principal
-from servesim.core.registry import ModelVersion
+from servesim.core.access import Principal  # noqa: TC001 - a command that was written down is rebuilt from its type hints
+from servesim.core.registry import ModelVersion  # noqa: TC001
 
 
 class Signal(StrEnum):
@@ -42,12 +42,11 @@ class Alarm(StrEnum):
 
 
 class Due(NamedTuple):
-    """What a timer stands for: a signal or alarm, of which endpoint, deployment, config and request."""
+    """What a timer stands for: a signal or alarm, of which endpoint, deployment and request."""
 
     what: Signal | Alarm
     endpoint_id: str
     deployment_id: str = ""
-    config_version: int = 0
     request: int = 0
 
 
@@ -170,6 +169,14 @@ class WorkerDied:
 
 
 @dataclass(frozen=True, slots=True)
+class NotSimulated:
+    """Somebody called what is not simulated; the event log says so."""
+
+    principal: str
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """Let the next event happen if it is due at or before ``until``."""
 
@@ -194,6 +201,7 @@ Command = (
     | GiveUp
     | LoadFinished
     | WorkerDied
+    | NotSimulated
     | Step
     | MoveTo
 )

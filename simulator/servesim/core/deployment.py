@@ -66,13 +66,17 @@ TABLE: dict[tuple[Phase, Signal], Phase] = {
     (Phase.LOADING, Signal.RETIRED): Phase.GONE,
     (Phase.READY, Signal.RETIRED): Phase.DRAINING,
     (Phase.SCALED_TO_ZERO, Signal.RETIRED): Phase.DRAINING,
-    # Its cold start goes on for the requests that it holds.
-    (Phase.STARTING, Signal.RETIRED): Phase.LEAVING,
-    (Phase.LEAVING, Signal.STARTED): Phase.DRAINING,
-    (Phase.RECOVERING, Signal.RETIRED): Phase.GONE,
-    (Phase.RELOADING, Signal.RETIRED): Phase.GONE,
-    (Phase.FAILED, Signal.RETIRED): Phase.GONE,
+    (Phase.FAILED, Signal.RETIRED): Phase.DRAINING,
     (Phase.ABORTED, Signal.RETIRED): Phase.GONE,
+    # Its cold start or recovery goes on for the requests that it holds.
+    (Phase.STARTING, Signal.RETIRED): Phase.LEAVING,
+    (Phase.RECOVERING, Signal.RETIRED): Phase.LEAVING,
+    (Phase.RELOADING, Signal.RETIRED): Phase.LEAVING,
+    (Phase.LEAVING, Signal.STARTED): Phase.DRAINING,
+    (Phase.LEAVING, Signal.RECOVERED): Phase.DRAINING,
+    (Phase.LEAVING, Signal.LOADED): Phase.DRAINING,
+    # They are let go on, and hear from the model itself why it does not answer.
+    (Phase.LEAVING, Signal.LOAD_FAILED): Phase.DRAINING,
     (Phase.DRAINING, Signal.DRAINED): Phase.GONE,
 }
 

@@ -21,7 +21,9 @@ class Stream:
         key = f"{seed}".encode()
         # Lengths keep ("ab", "c") and ("a", "bc") apart.
         label = "".join(f"{len(name)}:{name}/" for name in names)
-        self._base = blake2b(label.encode("utf-8", "surrogatepass"), digest_size=16, key=key[:64])
+        if len(key) > blake2b.MAX_KEY_SIZE:
+            key = blake2b(key).digest()
+        self._base = blake2b(label.encode("utf-8", "surrogatepass"), digest_size=16, key=key)
 
     def _digest(self, ordinal: int) -> bytes:
         state = self._base.copy()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from servesim.core.access import Principal
     from servesim.core.draws import Stream
     from servesim.core.profile import Profile
+    from servesim.core.timeline import Timer
 
 WHOLE = 100
 """The shares of a config add up to this, in percent."""
@@ -86,7 +87,14 @@ class Config:
 
     def find(self, name: str) -> ServedEntity | None:
         """Return the entity of that name."""
-        return next((entity for entity in self.entities if entity.spec.name == name), None)
+        for entity in self.entities:
+            if entity.spec.name == name:
+                return entity
+        return None
+
+    def deployment_ids(self) -> list[str]:
+        """List what serves it, in the order of its entities."""
+        return [entity.deployment_id for entity in self.entities]
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -105,8 +113,8 @@ class Endpoint:
     phase: EndpointPhase = EndpointPhase.EMPTY
     active: Config | None = None
     pending: Config | None = None
-    settled: bool = True
-    """Whether the pending config waits for its deployments only."""
+    settling: Timer | None = None
+    """Set while an update that had nothing to deploy takes its time all the same."""
     versions: int = 0
     """How many configs were ever asked for."""
     requests: int = 0

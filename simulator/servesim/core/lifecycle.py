@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from servesim.core import deployment as deployments
+from servesim.core import tickets
 from servesim.core.commands import Alarm, Due, LoadModel, Signal
 from servesim.core.deployment import CREATING, Deployment, Phase
-from servesim.core.errors import Code, Rejected
-from servesim.core.routing import TicketState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from servesim.core.commands import LoadFinished, WorkerDied
     from servesim.core.workspace import Workspace
 
 TIMED_OUT_REASON = (
-    "Served model creation aborted because the endpoint update timed out. "
-    "Please see service logs for more information."
+    "Served model creation aborted because the endpoint update timed out. Please see service logs for more information."
 )
+
+BUILD_LOG_CHARACTERS = 100_000
+"""How much is kept of what loading a model printed; the oldest goes first."""
 
 
 def send(world: Workspace, deployment: Deployment, signal: Signal, reason: str = "") -> bool:
@@ -36,31 +38,58 @@ def send(world: Workspace, deployment: Deployment, signal: Signal, reason: str =
     return True
 
 
-def on_due(world: Workspace, due: Due) -> None:
-    """Handle a timer of a deployment."""
-    deployment = world.deployments.get(due.deployment_id)
-    if deployment is None:
+def on_signal_due(world: Workspace, due: Due) -> None:
+    """Send a deployment the signal that its timer stood for."""
+    reason = TIMED_OUT_REASON if due.what is Signal.TIMED_OUT else ""
+    send(world, world.deployments[due.deployment_id], Signal(due.what), reason)
+
+
+def load_finished(world: Workspace, command: LoadFinished) -> None:
+    """Take the outcome of loading a model; one that nobody waits for any more changes nothing."""
+    deployment = world.deployments.get(command.deployment_id)
+    signal = Signal.LOADED if command.error is None else Signal.LOAD_FAILED
+    if deployment is None or (deployment.phase, signal) not in deployments.TABLE:
         return
-    if due.what is Alarm.IDLE_CHECK:
-        _check_idle(world, deployment)
-    elif due.what is Alarm.DRAIN_LIMIT:
-        send(world, deployment, Signal.DRAINED)
-    elif isinstance(due.what, Signal):
-        send(world, deployment, due.what, TIMED_OUT_REASON if due.what is Signal.TIMED_OUT else "")
+    deployment.build_log = (deployment.build_log + command.log)[-BUILD_LOG_CHARACTERS:]
+    send(world, deployment, signal, command.error or "")
+
+
+def worker_died(world: Workspace, command: WorkerDied) -> None:
+    """Let a deployment recover whose process ended by itself; any other is left as it is."""
+    deployment = world.deployments.get(command.deployment_id)
+    if deployment is not None:
+        send(world, deployment, Signal.DIED)
 
 
 def request_ended(world: Workspace, deployment: Deployment) -> None:
-    """Let a draining deployment go once nothing runs or waits on it."""
+    """Take note that a running request ended; the last one lets its deployment rest or go."""
+    deployment.in_flight -= 1
     deployment.last_active = world.timeline.now
-    if deployment.phase is Phase.DRAINING and not deployment.in_flight:
+    if deployment.in_flight:
+        return
+    if deployment.phase is Phase.DRAINING:
         send(world, deployment, Signal.DRAINED)
+    elif deployment.phase is Phase.READY and not deployment.timers:
+        _watch_idleness(world, deployment)
 
 
-def refuse_held(world: Workspace, deployment: Deployment) -> None:
-    """Refuse every request that a deployment holds."""
-    while deployment.held:
-        ticket = deployment.held.popleft()
-        world.refuse(ticket, Rejected(Code.NOT_SERVED, endpoint=ticket.endpoint))
+def check_idle(world: Workspace, due: Due) -> None:
+    """Scale a deployment to zero if it was idle for long enough, or look again when it would be."""
+    deployment = world.deployments[due.deployment_id]
+    deployment.timers.clear()
+    idle = world.timeline.now - deployment.last_active
+    if deployment.in_flight:
+        return  # the last request to end looks again
+    if idle < world.profile.idle_to_zero_ms:
+        _watch_idleness(world, deployment)
+    else:
+        send(world, deployment, Signal.IDLE)
+
+
+def _watch_idleness(world: Workspace, deployment: Deployment) -> None:
+    if deployment.spec.scale_to_zero:
+        due = deployment.last_active + world.profile.idle_to_zero_ms
+        _after(world, deployment, due - world.timeline.now, Alarm.IDLE_CHECK)
 
 
 def _cancel_timers(world: Workspace, deployment: Deployment) -> None:
@@ -79,12 +108,8 @@ def _drawn(world: Workspace, stream: str, deployment: Deployment, ordinal: int, 
 
 
 def _building(world: Workspace, deployment: Deployment) -> None:
-    _after(
-        world,
-        deployment,
-        _drawn(world, "build", deployment, 0, world.profile.container_build_ms),
-        Signal.BUILT,
-    )
+    delay = _drawn(world, "build", deployment, 0, world.profile.container_build_ms)
+    _after(world, deployment, delay, Signal.BUILT)
 
 
 def _provisioning(world: Workspace, deployment: Deployment) -> None:
@@ -118,21 +143,8 @@ def _reloading(world: Workspace, deployment: Deployment) -> None:
 
 def _ready(world: Workspace, deployment: Deployment) -> None:
     deployment.last_active = world.timeline.now
-    if deployment.spec.scale_to_zero:
-        _after(world, deployment, world.profile.idle_to_zero_ms, Alarm.IDLE_CHECK)
-    _release(world, deployment)
-
-
-def _check_idle(world: Workspace, deployment: Deployment) -> None:
-    deployment.timers.clear()
-    idle = world.timeline.now - deployment.last_active
-    limit = world.profile.idle_to_zero_ms
-    if deployment.in_flight:
-        _after(world, deployment, limit, Alarm.IDLE_CHECK)
-    elif idle < limit:
-        _after(world, deployment, limit - idle, Alarm.IDLE_CHECK)
-    else:
-        send(world, deployment, Signal.IDLE)
+    _watch_idleness(world, deployment)
+    tickets.release_held(world, deployment)
 
 
 def _starting(world: Workspace, deployment: Deployment) -> None:
@@ -148,24 +160,16 @@ def _recovering(world: Workspace, deployment: Deployment) -> None:
 
 
 def _draining(world: Workspace, deployment: Deployment) -> None:
-    _release(world, deployment)
-    if not deployment.in_flight:
+    tickets.release_held(world, deployment)
+    if deployment.in_flight:
+        _after(world, deployment, world.profile.execution_limit_ms, Alarm.DRAIN_LIMIT)
+    else:
         send(world, deployment, Signal.DRAINED)
-        return
-    _after(world, deployment, world.profile.execution_limit_ms, Alarm.DRAIN_LIMIT)
 
 
 def _gone(world: Workspace, deployment: Deployment) -> None:
-    refuse_held(world, deployment)
-    world.deployments.pop(deployment.id, None)
-
-
-def _release(world: Workspace, deployment: Deployment) -> None:
-    while deployment.held:
-        ticket = deployment.held.popleft()
-        ticket.state = TicketState.RUNNING
-        deployment.in_flight += 1
-        world.released.append(ticket)
+    tickets.refuse_held(world, deployment)
+    del world.deployments[deployment.id]
 
 
 def _nothing(_world: Workspace, _deployment: Deployment) -> None:
@@ -183,8 +187,8 @@ _ON_ENTER: dict[Phase, Callable[[Workspace, Deployment], None]] = {
     Phase.RELOADING: _reloading,
     Phase.LEAVING: _nothing,
     Phase.DRAINING: _draining,
-    Phase.FAILED: refuse_held,
-    Phase.ABORTED: refuse_held,
+    Phase.FAILED: tickets.refuse_held,
+    Phase.ABORTED: tickets.refuse_held,
     Phase.GONE: _gone,
 }
 

@@ -42,9 +42,7 @@ class Profile:
 
 
 EVIDENCE: dict[str, Evidence] = {
-    "container_build_ms": Evidence(
-        "observed", "a new CPU model takes about ten minutes; the parts are chosen"
-    ),
+    "container_build_ms": Evidence("observed", "a new CPU model takes about ten minutes; the parts are chosen"),
     "resources_ms": Evidence("observed", "a new CPU model takes about ten minutes; the parts are chosen"),
     "config_switch_ms": Evidence("documented", "a change without new deployments updates for about 30 s"),
     "cold_start_ms": Evidence("documented", "custom models page: typically 10 to 20 s"),

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from servesim.core.errors import Code, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,7 @@ class Registry:
         versions = self._models.get(name)
         if versions is None:
             near = get_close_matches(name, self._models, n=1)
-            raise Rejected(
-                Code.MODEL_MISSING, model=name, near=near[0] if near else None, known=sorted(self._models)
-            )
+            raise Rejected(Code.MODEL_MISSING, model=name, near=near[0] if near else None, known=sorted(self._models))
         if version not in versions:
             raise Rejected(Code.VERSION_MISSING, model=name, version=version, known=self.versions(name))
         return versions[version]
@@ -65,6 +67,15 @@ class Registry:
     def versions(self, name: str) -> list[str]:
         """List a model's versions, oldest first."""
         return sorted(self._models.get(name, {}), key=lambda version: (len(version), version))
+
+    def next_version(self, name: str) -> str:
+        """Return the number that follows a model's highest."""
+        return str(max((int(version) for version in self._models.get(name, ()) if version.isdecimal()), default=0) + 1)
+
+    def __iter__(self) -> Iterator[ModelVersion]:
+        """Yield every version, models in the order of their registration."""
+        for versions in self._models.values():
+            yield from versions.values()
 
     def names(self) -> list[str]:
         """List the registered names."""

@@ -32,12 +32,11 @@ class Ticket:
     endpoint: str
     entity: str
     deployment: Deployment
-    admitted: int
-    expires: int
-    """After this instant no answer is given: the execution limit of simulated time."""
-    state: TicketState = TicketState.RUNNING
+    state: TicketState
     refusal: Rejected | None = None
+    """Why it gets no answer of its model, once it is REFUSED."""
     timer: Timer | None = None
+    """Its execution limit; a running request has one only if its work takes simulated time."""
 
 
 def pick(config: Config, fraction: float) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 import servesim
-from servesim.delivery import serve
+from servesim.delivery import demo, invoke, serve
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -21,4 +19,6 @@ def main() -> None:
     """
 
 
+main.add_command(demo.command)
+main.add_command(invoke.command)
 main.add_command(serve.command)

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from servesim.core.access import Principal
 from servesim.core.commands import AddModel, CancelUpdate
-from servesim.core.registry import ModelVersion
 from servesim.delivery.extras import needs
+from servesim.delivery.settings import settings_from
 from servesim.http.server import Server
 from servesim.models.host import ModelHost, Settings
-from servesim.models.stubs import Stub
-from servesim.payloads.signature import Signature
+from servesim.models.stubs import Behaviour, Stub
 from servesim.service import sources
-from servesim.service.clock import instant_of, iso, milliseconds
-from servesim.service.hub import Hub, WorkspaceSettings
+from servesim.service.hub import Hub
+from servesim.service.instants import instant_of, iso, milliseconds
+from servesim.service.scenario import Scenario, single_scenario
+from servesim.service.versions import function_version, stub_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
     from types import TracebackType
 
     from databricks.sdk import WorkspaceClient
 
+    from servesim.core.registry import ModelVersion
     from servesim.core.workspace import LogLine
-    from servesim.service.hub import HostedWorkspace
+    from servesim.payloads.signature import Signature
+    from servesim.service.hub import HostedWorkspace, WorkspaceSettings
 
 USER = Principal("tester@example.com", "Tester")
 """Who a handle's token stands for."""
@@ -43,7 +46,7 @@ class LocalServer:
         self._opened = 0
         self.server: Server
 
-    def start(self) -> LocalServer:
+    def start(self) -> Self:
         """Open a free port on loopback."""
         self._thread.start()
         self.run(self._start())
@@ -60,7 +63,7 @@ class LocalServer:
         self._thread.join()
         self._loop.close()
 
-    def __enter__(self) -> LocalServer:
+    def __enter__(self) -> Self:
         """Start."""
         return self.start()
 
@@ -79,15 +82,27 @@ class LocalServer:
         """Run a coroutine on the server's loop and wait for it."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
-    def open(self, settings: WorkspaceSettings | None = None, *, token: str | None = None) -> Servesim:
-        """Make a fresh, empty workspace with a token of its own."""
-        self._opened += 1
-        token = token or f"dapi-servesim-{self._opened}"
-        workspace = self.run(self._open(settings or WorkspaceSettings(), token))
-        return Servesim(self, workspace, token)
+    def open(self, *, scenario: str | Path | None = None, **options: Any) -> Servesim:
+        """Make a fresh workspace with a token of its own; see ``settings_from`` for the options.
 
-    async def _open(self, settings: WorkspaceSettings, token: str) -> HostedWorkspace:
-        return self.server.hub.open(settings, {token: USER})
+        ``scenario`` is a file of the world to begin with; a token of a principal in it stays valid as long as
+        the workspace is open. Raise ValueError for an option or file that is not what it should be.
+        """
+        self._opened += 1
+        token = f"dapi-servesim-{self._opened}"
+        begin = single_scenario(scenario)
+        settings = settings_from({**begin.options, **options})
+        return Servesim(self, self.run(self._open(begin, settings, token)), token)
+
+    async def _open(self, scenario: Scenario, settings: WorkspaceSettings, token: str) -> HostedWorkspace:
+        hub = self.server.hub
+        workspace = hub.open(settings, {**scenario.principals, token: USER})
+        try:
+            await scenario.begin(workspace, USER)
+        except BaseException:
+            await hub.drop(workspace)
+            raise
+        return workspace
 
 
 class Servesim:
@@ -128,6 +143,17 @@ class Servesim:
         """Calls that were answered 501 because servesim does not simulate them, with their counts."""
         return dict(self.workspace.not_simulated)
 
+    def printed(self, endpoint: str, entity: str) -> str:
+        """Return the last that a served entity's MLflow worker printed; empty for other models."""
+
+        async def printed() -> str:
+            world = self.workspace.world
+            config = world.get(endpoint).active
+            served = config.find(entity) if config else None
+            return self.workspace.models.printed(world.deployments[served.deployment_id]) if served else ""
+
+        return str(self._server.run(printed()))
+
     def cancel_update(self, endpoint: str) -> None:
         """Cancel an update in progress, which the real service offers in its UI only; raise Rejected."""
 
@@ -136,6 +162,16 @@ class Servesim:
             await self.workspace.clock.settle()
 
         self._server.run(cancel())
+
+    def __enter__(self) -> Self:
+        """Use the workspace for a while; ``close`` follows."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
 
     def close(self) -> None:
         """Forget the workspace and its token."""
@@ -169,8 +205,7 @@ class ClockHandle:
         if delta < 0:
             message = f"time does not run backwards: advance({by!r})"
             raise ValueError(message)
-        self._server.run(self._clock.advance(delta))
-        return self.now()
+        return self.run_until(iso(instant_of(self.now()) + delta))
 
     def run_until(self, instant: str) -> str:
         """Move time to an ISO 8601 instant and return the instant reached; a past one moves nothing."""
@@ -189,12 +224,12 @@ class ModelsHandle:
     def stub(
         self,
         name: str,
-        behaviour: str = "echo",
+        behaviour: Behaviour = "echo",
         *,
         version: str | int | None = None,
         value: Any = None,
         message: str | None = None,
-        signature: Mapping[str, str] | Signature | None = None,
+        signature: dict[str, str] | Signature | None = None,
         example: Any = None,
     ) -> str:
         """Register a version that answers by rule and return its number.
@@ -202,10 +237,12 @@ class ModelsHandle:
         ``behaviour``: ``constant`` gives ``value`` for every row, ``echo`` the row, ``hash`` a number from the
         row's content, ``fail`` the 400 of a model that raised ``message``.
         """
-        texts = {"message": message} if message is not None else {}
-        Stub(behaviour, value, **texts)  # type: ignore[arg-type] - its own check gives the error
-        source = json.dumps({"behaviour": behaviour, "value": value, **texts})
-        return self._add(name, version, "stub", source, signature, example)
+        stub = Stub(behaviour, value) if message is None else Stub(behaviour, value, message)
+
+        def make(number: str) -> ModelVersion:
+            return stub_version(name, number, stub, signature, example)
+
+        return self._add(name, version, make)
 
     def function(
         self,
@@ -213,20 +250,22 @@ class ModelsHandle:
         function: Callable[..., Any],
         *,
         version: str | int | None = None,
-        signature: Mapping[str, str] | Signature | None = None,
+        signature: dict[str, str] | Signature | None = None,
         example: Any = None,
     ) -> str:
-        """Register a version that a Python callable answers for, ``function(rows)`` or ``function(rows, params)``.
+        """Register a version that a Python callable answers for and return its number.
 
-        It runs in a thread, never on the server's loop; what it raises is the 400 of a model that raised.
+        It is called as ``function(rows)`` or ``function(rows, params)``, in a thread, never on the server's loop.
+        What it raises is the 400 of a model that raised.
         """
-        key = f"{name}:{len(self._workspace.models.functions)}"
-        self._workspace.models.functions[key] = function
-        return self._add(name, version, "function", key, signature, example)
+        key = self._workspace.models.keep(function)
 
-    def mlflow(
-        self, name: str, path: str, *, version: str | int | None = None, python: str | None = None
-    ) -> str:
+        def make(number: str) -> ModelVersion:
+            return function_version(name, number, key, signature, example)
+
+        return self._add(name, version, make)
+
+    def mlflow(self, name: str, path: str, *, version: str | int | None = None, python: str | None = None) -> str:
         """Register a version that a real MLflow model answers for, in a worker process; return its number.
 
         ``path`` is the model's folder; ``python`` another interpreter to load it with.
@@ -240,31 +279,13 @@ class ModelsHandle:
 
         return str(self._server.run(add()))
 
-    def _add(
-        self,
-        name: str,
-        version: str | int | None,
-        kind: str,
-        source: str,
-        signature: Mapping[str, str] | Signature | None,
-        example: Any,
-    ) -> str:
-        if signature is not None and not isinstance(signature, Signature):
-            signature = Signature.of(signature)
-        schema = None if signature is None else json.dumps(signature.to_json())
-        shown = None if example is None else json.dumps(example)
-
+    def _add(self, name: str, version: str | int | None, make: Callable[[str], ModelVersion]) -> str:
         async def add() -> str:
             number = self._number(name, version)
-            model = ModelVersion(name, number, kind, source, signature=schema, example=shown)
-            self._workspace.clock.execute(AddModel(model))
+            self._workspace.clock.execute(AddModel(make(number)))
             return number
 
         return str(self._server.run(add()))
 
     def _number(self, name: str, version: str | int | None) -> str:
-        if version is not None:
-            return str(version)
-        versions = self._workspace.world.registry.versions(name)
-        numbers = [int(known) for known in versions if known.isdigit()]
-        return str(max(numbers, default=0) + 1)
+        return self._workspace.world.registry.next_version(name) if version is None else str(version)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+from click.core import ParameterSource
 
 from servesim.core.access import Principal
 from servesim.core.profile import PROFILES
-from servesim.delivery.settings import settings_from
+from servesim.delivery.options import option, parse_model
+from servesim.delivery.settings import SETTINGS, settings_from
 from servesim.http.server import Server
 from servesim.models.host import ModelHost, Settings
 from servesim.service import sources
 from servesim.service.clock import MODES, POLLS
 from servesim.service.hub import Hub
+from servesim.service.scenario import DEFAULT_WORKSPACE, Scenario, read_scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,12 +30,6 @@ if TYPE_CHECKING:
 
 DEFAULT_TOKEN = "dapi-servesim"  # noqa: S105 - a published default for a server on loopback
 USER = Principal("user@example.com", "User")
-
-
-def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
-    """Declare an option that can also be given as ``SERVESIM_…``."""
-    variable = "SERVESIM_" + names[0].removeprefix("--").partition("/")[0].upper().replace("-", "_")
-    return click.option(*names, envvar=variable, show_envvar=True, show_default=True, **settings)
 
 
 @click.command("serve")
@@ -50,14 +48,10 @@ def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
     "--poll",
     default="step",
     type=click.Choice(POLLS),
-    help="A status read in autojump: answers, then moves to the next change (step); or moves to the end of the update, then answers (settle).",
+    help="With autojump, a status read of an endpoint in transition answers and then moves to the next change "
+    "(step), or moves to the end of the update and then answers (settle).",
 )
-@option(
-    "--start-time",
-    "start",
-    metavar="ISO",
-    help="Simulated instant to begin at.  [default: 2026-01-05T09:00:00Z]",
-)
+@option("--start-time", "start", metavar="ISO", help="Simulated instant to begin at [2026-01-05T09:00:00Z].")
 @option("--seed", default=0, help="Seed of every draw: the split, cold starts, ids.")
 @option(
     "--profile",
@@ -66,8 +60,22 @@ def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
     help=f"Durations and limits: {', '.join(PROFILES)}, or a YAML file.",
 )
 @option(
-    "--mlflow-registry", metavar="URI", help="MLflow registry to take models from, e.g. sqlite:///mlflow.db."
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    metavar="FILE",
+    help="World to begin with (YAML): models, principals, endpoints that already serve. Options given here win.",
 )
+@option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME[@VERSION]=WHAT",
+    callback=parse_model,
+    help="Register a model. WHAT is echo, hash, constant:JSON, fail, module:function (a Python callable), or the "
+    "folder of an MLflow model.",
+)
+@option("--mlflow-registry", metavar="URI", help="MLflow registry to take models from, e.g. sqlite:///mlflow.db.")
 @option(
     "--unknown-models",
     default="reject",
@@ -76,35 +84,37 @@ def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
 )
 @option("--hold-timeout", default="5s", help="Real time that a held request waits, unless --clock is paced.")
 @option("--model-workers", default=4, type=click.IntRange(1), help="MLflow worker processes alive at once.")
-@option(
-    "--grace", default=5.0, help="Real seconds that running requests have to end in when the server stops."
-)
+@option("--grace", default=5.0, help="Real seconds that running requests get when the server stops.")
 @option("--quiet", is_flag=True, help="Print no line for each request.")
-def command(**options: Any) -> None:
-    """Serve one workspace until Ctrl-C or SIGTERM.
+@click.pass_context
+def command(context: click.Context, /, **options: Any) -> None:
+    r"""Serve until Ctrl-C or SIGTERM, and print the lines that point clients here.
 
     \b
-    servesim serve                          a server on 127.0.0.1:8765
-    servesim serve --port 0 --clock frozen  a free port, time moves only when told
-    SERVESIM_SEED=7 servesim serve          every option is a variable too
+    servesim serve                                     127.0.0.1:8765
+    servesim serve --unknown-models stub               any model name is served
+    servesim serve --model main.ml.fraud=constant:0.5  one that you know
+    servesim serve --mlflow-registry sqlite:///mlflow.db
+    servesim serve --port 0 --clock frozen             time moves only when told
+    SERVESIM_SEED=7 servesim serve                     options are variables too
     """
     _check_host(options["host"], allowed=options["allow_remote"])
-    names = (
-        "clock",
-        "rate",
-        "poll",
-        "start",
-        "seed",
-        "profile",
-        "mlflow_registry",
-        "unknown_models",
-        "hold_timeout",
-    )
+    given = {name: options[name] for name in SETTINGS}
+    chosen = {name for name in given if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
     try:
-        settings = settings_from({name: options[name] for name in names})
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    asyncio.run(_serve(settings, options))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_Run(options, given, chosen).serve())
+    except (ValueError, OSError, sources.SourceUnreadable) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's where the ``fast`` extra is installed, else asyncio's own."""
+    try:
+        import uvloop  # noqa: PLC0415 - an extra
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _check_host(host: str, *, allowed: bool) -> None:
@@ -120,40 +130,86 @@ def _check_host(host: str, *, allowed: bool) -> None:
         raise click.UsageError(message)
 
 
-async def _serve(settings: Any, options: dict[str, Any]) -> None:
-    hub = Hub(ModelHost(Settings(workers=options["model_workers"])))
-    workspace = hub.open(settings, {options["token"]: USER})
-    log_call = None if options["quiet"] else _print_call
-    server = Server(hub, log_call=log_call, grace_s=options["grace"])
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
-    try:
+class _Run:
+    """One run of the server, from its options to its last line."""
+
+    def __init__(self, options: dict[str, Any], given: dict[str, Any], chosen: set[str]) -> None:
+        self._options = options
+        self._given = given
+        self._chosen = chosen
+        self._hub = Hub(ModelHost(Settings(workers=options["model_workers"])))
+
+    async def serve(self) -> None:
+        """Serve until a signal; raise ValueError, OSError or SourceUnreadable if it can't begin."""
+        options = self._options
+        log_call = None if options["quiet"] else LineLog(sys.stdout).write
+        server = Server(self._hub, log_call=log_call, grace_s=options["grace"])
+        stopping = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        try:
+            workspaces = await self._open_all()
+            await server.start(options["host"], options["port"])
+            _print_exports(server, options["token"])
+            await stopping.wait()
+        finally:
+            await server.stop()
+        _print_end(workspaces)
+
+    async def _open_all(self) -> list[HostedWorkspace]:
+        scenarios = read_scenarios(self._options["scenarios"])
+        scenarios.setdefault(DEFAULT_WORKSPACE, Scenario(DEFAULT_WORKSPACE))
+        return [await self._open(scenario) for scenario in scenarios.values()]
+
+    async def _open(self, scenario: Scenario) -> HostedWorkspace:
+        settings = settings_from(
+            {**self._given, **scenario.options, **{name: self._given[name] for name in self._chosen}}
+        )
+        principals = dict(scenario.principals)
+        if scenario.name == DEFAULT_WORKSPACE:
+            principals.setdefault(self._options["token"], USER)
+        elif not principals:
+            message = f"workspace {scenario.name!r} has no principals, so nobody can call it: add one with a token"
+            raise ValueError(message)
+        workspace = self._hub.open(settings, principals)
         if settings.mlflow_registry:
             await sources.import_registry(workspace, settings.mlflow_registry)
-        await server.start(options["host"], options["port"])
-        _print_exports(server, options["token"])
-        await stopping.wait()
-    except (OSError, sources.SourceUnreadable) as error:
-        raise click.ClickException(str(error)) from error
-    finally:
-        await server.stop()
-        _print_end(hub.workspaces() or [workspace])
+        for model in self._options["models"]:
+            await model.register(workspace)
+        await scenario.begin(workspace, next(iter(principals.values())))
+        return workspace
+
+
+class LineLog:
+    """Lines to a stream, written together once the event loop comes around."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write to ``stream`` until it is closed."""
+        self._stream = stream
+        self._lines: list[str] = []
+
+    def write(self, line: str) -> None:
+        """Write a line soon."""
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._lines.append(line)
+
+    def _flush(self) -> None:
+        lines, self._lines = self._lines, []
+        # Whoever read the lines may have gone; the server goes on.
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write("\n".join(lines) + "\n")
+            self._stream.flush()
 
 
 def _print_exports(server: Server, token: str) -> None:
-    click.echo(f"export DATABRICKS_HOST=http://{server.host}:{server.port}")
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    click.echo(f"export DATABRICKS_HOST=http://{host}:{server.port}")
     click.echo(f"export DATABRICKS_TOKEN={token}")
     click.echo("export NO_PROXY=127.0.0.1,localhost")
-    sys.stdout.flush()
-
-
-def _print_call(line: str) -> None:
-    click.echo(line)
 
 
 def _print_end(workspaces: list[HostedWorkspace]) -> None:
     for workspace in workspaces:
         for call, count in sorted(workspace.not_simulated.items()):
-            click.echo(f"not simulated, answered 501: {count:5}  {call}")
+            click.echo(f"not simulated, answered 501: {count} x {call}")

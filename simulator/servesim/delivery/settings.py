@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from servesim.core.profile import FAITHFUL, PROFILES, Profile
+from servesim.core.profile import FAITHFUL, Profile
 from servesim.core.timeline import START_MS
-from servesim.service.clock import MODES, POLLS, instant_of, milliseconds
+from servesim.service.clock import MODES, POLLS
 from servesim.service.hub import WorkspaceSettings
-from servesim.service.scenario import read_profile
+from servesim.service.instants import instant_of, milliseconds
+from servesim.service.profiles import profile_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_NAMES = (
+SETTINGS = (
     "clock",
     "rate",
     "poll",
@@ -28,18 +29,19 @@ _NAMES = (
 
 def settings_from(options: Mapping[str, Any]) -> WorkspaceSettings:
     """Return the settings for options as written; raise ValueError that names the option."""
-    unknown = sorted(options.keys() - set(_NAMES))
+    unknown = sorted(options.keys() - set(SETTINGS))
     if unknown:
-        message = f"servesim knows no setting {unknown[0]!r}; it knows {', '.join(_NAMES)}"
+        message = f"servesim knows no setting {unknown[0]!r}; it knows {', '.join(SETTINGS)}"
         raise ValueError(message)
     rate = float(options.get("rate", 1.0))
     if not 0 < rate < float("inf"):
         message = f"rate must be a positive number of simulated seconds a second; got {rate}"
         raise ValueError(message)
     start = options.get("start")
+    profile = options.get("profile", FAITHFUL)
     return WorkspaceSettings(
         seed=int(options.get("seed", 0)),
-        profile=_profile(options.get("profile", FAITHFUL)),
+        profile=profile if isinstance(profile, Profile) else profile_named(str(profile)),
         start=START_MS if start is None else instant_of(str(start)),
         mode=_one_of("clock", options.get("clock", "autojump"), MODES),
         rate=rate,
@@ -48,12 +50,6 @@ def settings_from(options: Mapping[str, Any]) -> WorkspaceSettings:
         unknown_models=_one_of("unknown_models", options.get("unknown_models", "reject"), ("reject", "stub")),
         mlflow_registry=options.get("mlflow_registry"),
     )
-
-
-def _profile(profile: str | Profile) -> Profile:
-    if isinstance(profile, Profile):
-        return profile
-    return PROFILES.get(profile) or read_profile(profile)
 
 
 def _one_of(name: str, value: Any, choices: tuple[Any, ...]) -> Any:

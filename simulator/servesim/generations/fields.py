@@ -15,24 +15,23 @@ _WHOLE_LIMIT = 2**31
 
 
 class Fields:
-    """A JSON object being read; unknown fields are left alone, null counts as absent."""
+    """A JSON object being read; unknown fields are left alone, null counts as absent.
 
-    __slots__ = ("_path", "_values")
+    ``values`` holds what was sent and is not null.
+    """
+
+    __slots__ = ("_path", "values")
 
     def __init__(self, value: Any, path: str = "") -> None:
         """Take an object; raise BAD_FIELD for anything else."""
         if not isinstance(value, dict):
             raise _bad(path or "the request body", "a JSON object", value)
-        self._values: dict[str, Any] = value
+        self.values: dict[str, Any] = {name: inner for name, inner in value.items() if inner is not None}
         self._path = path
 
     def has(self, name: str) -> bool:
         """Tell whether a field was sent."""
-        return self._values.get(name) is not None
-
-    def raw(self, name: str) -> Any:
-        """Return a field as it was sent."""
-        return self._values.get(name)
+        return name in self.values
 
     def path(self, name: str) -> str:
         """Return a field's full name for an error."""
@@ -40,11 +39,11 @@ class Fields:
 
     def bad(self, name: str, expected: str) -> Rejected:
         """Return the error for a field that is not what it must be."""
-        return _bad(self.path(name), expected, self._values.get(name))
+        return _bad(self.path(name), expected, self.values.get(name))
 
     def text(self, name: str, default: str | None = None) -> str:
         """Read a string; without a default it is required."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if value is None and default is not None:
             return default
         if not isinstance(value, str):
@@ -53,9 +52,13 @@ class Fields:
 
     def label(self, name: str) -> str:
         """Read a required string that some clients send as a number, such as a model version."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _WHOLE_LIMIT:
             return str(value)
+        return self.filled(name)
+
+    def filled(self, name: str) -> str:
+        """Read a required string that is not empty."""
         text = self.text(name)
         if not text:
             raise self.bad(name, "a string that is not empty")
@@ -63,7 +66,7 @@ class Fields:
 
     def choice(self, name: str, choices: Iterable[str], default: str) -> str:
         """Read one of some words."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if value is None:
             return default
         if not isinstance(value, str) or value not in choices:
@@ -72,7 +75,7 @@ class Fields:
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         """Read a boolean, as JSON or as the string that published examples send."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if value is None:
             return default
         if isinstance(value, bool):
@@ -83,7 +86,7 @@ class Fields:
 
     def whole(self, name: str, *, least: int, most: int = _WHOLE_LIMIT) -> int | None:
         """Read an integer, as JSON or as the string that published examples send."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if value is None:
             return None
         number = _whole(value)
@@ -94,7 +97,7 @@ class Fields:
 
     def items(self, name: str) -> list[Fields]:
         """Read a list of objects."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if value is None:
             return []
         if not isinstance(value, list):
@@ -103,17 +106,24 @@ class Fields:
 
     def inner(self, name: str) -> Fields | None:
         """Read an object."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         return None if value is None else Fields(value, self.path(name))
 
-    def texts(self, name: str) -> tuple[tuple[str, str], ...]:
-        """Read an object of strings, in the order of its keys."""
-        value = self._values.get(name)
-        if value is None:
-            return ()
-        if not isinstance(value, dict) or not all(isinstance(inner, str) for inner in value.values()):
-            raise self.bad(name, "an object of strings")
-        return tuple(sorted(value.items()))
+    def environment(self, name: str) -> tuple[tuple[str, str], ...]:
+        """Read variables that a process can have, by name; no error shows a value, it may be secret."""
+        fields = self.inner(name)
+        pairs = sorted(fields.values.items()) if fields else []
+        for key, value in pairs:
+            if not key or "=" in key or not _fits_process(key):
+                raise _bad(self.path(name), "an object whose keys are names of variables", key)
+            if not isinstance(value, str) or not _fits_process(value):
+                path = f"{self.path(name)}.{key}"
+                raise _bad(path, "a string without NUL and lone surrogates", type(value).__name__)
+        return tuple(pairs)
+
+
+def _fits_process(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _whole(value: Any) -> int | None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from servesim.core.workspace import Workspace
 
 ENDPOINT_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?")
-ENTITY_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,63}")
-_NOT_IN_ENTITY_NAME = re.compile(r"[^a-zA-Z0-9_.-]")
+ENTITY_NAME = re.compile(r"[a-zA-Z0-9_-]{1,63}")
+_NOT_IN_ENTITY_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 TAG_KEY = re.compile(r"[^.,=/:]{1,255}", re.DOTALL)
 
 WORKLOAD_SIZES = ("Small", "Medium", "Large")
@@ -44,8 +44,11 @@ NOT_SIMULATED = (
 )
 """Fields of a served entity that ask for something else than a custom model."""
 
-KEPT = ("tags", "ai_gateway", "budget_policy_id")
-"""Fields of a create that come back unchanged; everything else that is not read is dropped."""
+AI_GATEWAY = ("fallback_config", "guardrails", "inference_table_config", "usage_tracking_config")
+"""Objects in ``ai_gateway``, beside its list ``rate_limits``."""
+
+CONSUMED = ("email_notifications", "telemetry_config")
+"""Objects of a create that are taken and not echoed; every field that is not read at all is ignored."""
 
 WORDS = {
     **dict.fromkeys(Phase, "DEPLOYMENT_CREATING"),
@@ -98,6 +101,9 @@ def read_create(body: Any, principal: Principal) -> CreateEndpoint:
         for field in ("ai_gateway", "rate_limits"):
             if fields.has(field):
                 raise Rejected(Code.NEEDS_CONFIG, field=field)
+    for field in CONSUMED:
+        fields.inner(field)
+    fields.items("rate_limits")
     return CreateEndpoint(
         name,
         principal,
@@ -114,82 +120,96 @@ def read_update(name: str, body: Any, principal: Principal) -> UpdateConfig:
 
 
 def _read_extras(fields: Fields, endpoint: str) -> str:
-    kept = {name: fields.raw(name) for name in KEPT if fields.has(name)}
-    tags = fields.items("tags")
-    for tag in tags:
-        if not TAG_KEY.fullmatch(key := tag.text("key")):
-            raise Rejected(Code.TAG_KEY_INVALID, key=key)
-    if tags:
-        kept["tags"] = [{"key": tag.text("key"), "value": tag.text("value", "")} for tag in tags]
-    fields.text("budget_policy_id", "")
-    gateway = fields.inner("ai_gateway")
-    table = gateway.inner("inference_table_config") if gateway else None
-    if table and not table.has("table_name_prefix"):
-        prefixed = {**fields.raw("ai_gateway")["inference_table_config"], "table_name_prefix": endpoint}
-        kept["ai_gateway"] = {**fields.raw("ai_gateway"), "inference_table_config": prefixed}
+    kept: dict[str, Any] = {}
+    if tags := [_read_tag(tag) for tag in fields.items("tags")]:
+        kept["tags"] = tags
+    if gateway := fields.inner("ai_gateway"):
+        kept["ai_gateway"] = _read_gateway(gateway, endpoint)
+    if policy := fields.text("budget_policy_id", ""):
+        kept["budget_policy_id"] = policy
     return json.dumps(kept)
 
 
+def _read_tag(fields: Fields) -> dict[str, str]:
+    key = fields.text("key", "")
+    if not TAG_KEY.fullmatch(key):
+        raise Rejected(Code.TAG_KEY_INVALID, key=key)
+    # A tag without a value comes back without one: chosen, no recording shows it.
+    return {"key": key, "value": fields.text("value")} if fields.has("value") else {"key": key}
+
+
+def _read_gateway(fields: Fields, endpoint: str) -> dict[str, Any]:
+    parts = {name: fields.inner(name) for name in AI_GATEWAY}
+    kept: dict[str, Any] = {name: dict(part.values) for name, part in parts.items() if part}
+    if table := kept.get("inference_table_config"):
+        table.setdefault("table_name_prefix", endpoint)
+    if limits := fields.items("rate_limits"):
+        kept["rate_limits"] = [limit.values for limit in limits]
+    return dict(sorted(kept.items()))
+
+
 def _read_config(fields: Fields) -> ConfigRequest:
-    if fields.has("served_entities") and fields.has("served_models"):
-        raise Rejected(Code.MIXED_TWINS)
     capture = fields.inner("auto_capture_config")
     if capture and capture.flag("enabled"):
         raise Rejected(Code.INFERENCE_TABLE_RETIRED)
-    if fields.has("served_models"):
-        entities = [
-            _read_entity(item, "model_name", "model_version") for item in fields.items("served_models")
-        ]
-    else:
-        entities = [
-            _read_entity(item, "entity_name", "entity_version") for item in fields.items("served_entities")
-        ]
+    entities, twins = fields.items("served_entities"), fields.items("served_models")
+    if entities and twins:
+        raise Rejected(Code.MIXED_TWINS)
     traffic = fields.inner("traffic_config")
     routes = traffic.items("routes") if traffic else []
-    return ConfigRequest(tuple(entities), tuple(_read_route(route) for route in routes) or None)
+    return ConfigRequest(
+        tuple(_read_entity(item, "entity") for item in entities)
+        or tuple(_read_entity(item, "model") for item in twins),
+        tuple(_read_route(route) for route in routes) or None,
+    )
 
 
-def _read_entity(fields: Fields, model_field: str, version_field: str) -> EntitySpec:
+def _read_entity(fields: Fields, kind: str) -> EntitySpec:
     for field in NOT_SIMULATED:
         if fields.has(field):
             advice = "Serve a registered model with 'entity_name' and 'entity_version'."
             raise Rejected(Code.NOT_SIMULATED, what=f"'{fields.path(field)}'", advice=advice)
-    model, version = fields.text(model_field), fields.label(version_field)
+    model, version = fields.filled(f"{kind}_name"), fields.label(f"{kind}_version")
     name = fields.text("name", "") or _default_name(model, version)
     if not ENTITY_NAME.fullmatch(name):
-        raise fields.bad("name", "1 to 63 letters, digits, '-', '_' or '.'")
-    least = fields.whole("min_provisioned_concurrency", least=0)
-    most = fields.whole("max_provisioned_concurrency", least=1)
-    ranged = least is not None or most is not None
-    if ranged and fields.has("workload_size"):
-        raise Rejected(Code.SIZE_TWICE, entity=name)
-    if least is not None and most is not None and least > most:
-        raise fields.bad("min_provisioned_concurrency", f"at most max_provisioned_concurrency ({most})")
+        raise fields.bad("name", "1 to 63 letters, digits, '-' or '_'")
+    least, most = _read_range(fields, name)
+    sized = least is None and most is None
+    fields.flag("burst_scaling_enabled")
     return EntitySpec(
         name,
         model,
         version,
         workload_type=fields.choice("workload_type", WORKLOAD_TYPES, "CPU"),
-        workload_size=None if ranged else fields.choice("workload_size", WORKLOAD_SIZES, "Small"),
+        workload_size=fields.choice("workload_size", WORKLOAD_SIZES, "Small") if sized else None,
         min_concurrency=least,
         max_concurrency=most,
         scale_to_zero=fields.flag("scale_to_zero_enabled"),
-        environment=fields.texts("environment_vars"),
+        environment=fields.environment("environment_vars"),
         instance_profile_arn=fields.text("instance_profile_arn", "") or None,
     )
 
 
+def _read_range(fields: Fields, entity: str) -> tuple[int | None, int | None]:
+    least = fields.whole("min_provisioned_concurrency", least=0)
+    most = fields.whole("max_provisioned_concurrency", least=1)
+    if fields.has("workload_size") and (least is not None or most is not None):
+        raise Rejected(Code.SIZE_TWICE, entity=entity)
+    if least is not None and most is not None and least > most:
+        raise fields.bad("min_provisioned_concurrency", f"at most max_provisioned_concurrency ({most})")
+    return least, most
+
+
 def _default_name(model: str, version: str) -> str:
     """Name an entity as recorded for Unity Catalog: the last segment and the version."""
-    return _NOT_IN_ENTITY_NAME.sub("-", f"{model.rpartition('.')[2]}-{version}")[-63:]
+    stem = model.rpartition(".")[2] if _in_unity_catalog(model) else model
+    return _NOT_IN_ENTITY_NAME.sub("-", f"{stem}-{version}")[-63:]
 
 
 def _read_route(fields: Fields) -> Route:
-    names = {fields.text(key) for key in ("served_entity_name", "served_model_name") if fields.has(key)}
+    names = {fields.text(key, "") for key in ("served_entity_name", "served_model_name")} - {""}
     if len(names) != 1:
-        raise fields.bad(
-            "served_entity_name", "the name of a served entity, the same as 'served_model_name' if both"
-        )
+        raise fields.bad("served_entity_name", "the name of a served entity, the same as 'served_model_name' if both")
     percentage = fields.whole("traffic_percentage", least=0, most=100)
     if percentage is None:
         raise fields.bad("traffic_percentage", "an integer from 0 to 100")
@@ -239,8 +259,8 @@ def render_summary(world: Workspace, endpoint: Endpoint) -> dict[str, Any]:
     }
     if endpoint.active:
         document["config"] = {
-            "served_entities": [_named(entity, "entity") for entity in endpoint.active.entities],
-            "served_models": [_named(entity, "model") for entity in endpoint.active.entities],
+            f"served_{twins}": [{**_named(entity, kind), **_type(entity)} for entity in endpoint.active.entities]
+            for twins, kind in (("entities", "entity"), ("models", "model"))
         }
     extras = json.loads(endpoint.extras)
     return {
@@ -288,14 +308,15 @@ def _entity(world: Workspace, entity: ServedEntity, kind: str) -> dict[str, Any]
         "workload_size": spec.workload_size,
         "min_provisioned_concurrency": spec.min_concurrency,
         "max_provisioned_concurrency": spec.max_concurrency,
+        "workload_type": spec.workload_type,
+        "scale_to_zero_enabled": spec.scale_to_zero,
         "environment_vars": dict(spec.environment) or None,
         "instance_profile_arn": spec.instance_profile_arn,
     }
     return {
         **_named(entity, kind),
         **{field: value for field, value in optional.items() if value is not None},
-        "workload_type": spec.workload_type,
-        "scale_to_zero_enabled": spec.scale_to_zero,
+        **_type(entity),
         "state": {"deployment": WORDS[deployment.phase], "deployment_state_message": _message(deployment)},
         "creator": entity.creator.name,
         "creation_timestamp": _whole_seconds(entity.created),
@@ -304,9 +325,16 @@ def _entity(world: Workspace, entity: ServedEntity, kind: str) -> dict[str, Any]
 
 def _named(entity: ServedEntity, kind: str) -> dict[str, Any]:
     spec = entity.spec
-    names = {"name": spec.name, f"{kind}_name": spec.model, f"{kind}_version": spec.version}
+    return {"name": spec.name, f"{kind}_name": spec.model, f"{kind}_version": spec.version}
+
+
+def _type(entity: ServedEntity) -> dict[str, Any]:
     # Recordings show a type for models of Unity Catalog only; what others have is unknown.
-    return {**names, "type": "UC_MODEL"} if spec.model.count(".") == 2 else names  # noqa: PLR2004 - three levels
+    return {"type": "UC_MODEL"} if _in_unity_catalog(entity.spec.model) else {}
+
+
+def _in_unity_catalog(model: str) -> bool:
+    return model.count(".") == 2  # noqa: PLR2004 - three levels
 
 
 def _message(deployment: Deployment) -> str:

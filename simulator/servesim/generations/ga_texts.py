@@ -8,13 +8,17 @@ from servesim.core.errors import Code, Rejected
 
 
 class Text(NamedTuple):
-    """An error as the service gives it; ``grade`` speaks of the text, ``source`` says where it was seen."""
+    """An error as the service gives it.
+
+    ``grade`` speaks of the text as a whole (``recorded``, ``documented``, ``observed`` or ``chosen``), ``source``
+    of what is known about it and about the status and code.
+    """
 
     status: int
     error_code: str
     template: str
     grade: str
-    source: str
+    source: str = "nothing is known about this refusal"
 
 
 _INVALID = (400, "INVALID_PARAMETER_VALUE")
@@ -32,7 +36,7 @@ TEXTS: dict[Code, Text] = {
         "Endpoint name '{endpoint}' starts with 'databricks-', which is reserved for endpoints of Databricks. "
         "Choose another name.",
         "chosen",
-        "the rule is documented on the create page, the text is not",
+        "the rule is documented on the create page; code and text are not",
     ),
     Code.ENDPOINT_EXISTS: Text(
         400,
@@ -58,8 +62,8 @@ TEXTS: dict[Code, Text] = {
         409,
         "RESOURCE_CONFLICT",
         "Endpoint served entities are currently being updated. Wait until the update of '{endpoint}' has ended.",
-        "recorded",
-        "the first sentence is recorded, the rest is chosen",
+        "chosen",
+        "status and code are recorded; the text begins as recorded, what follows its first sentence is not known",
     ),
     Code.NO_UPDATE: Text(
         400,
@@ -71,7 +75,7 @@ TEXTS: dict[Code, Text] = {
     Code.NEEDS_CONFIG: Text(
         *_INVALID,
         "Cannot specify {field} when creating endpoints without a config.",
-        "recorded",
+        "observed",
         "the CLI's test server, which mirrors the service here",
     ),
     Code.INFERENCE_TABLE_RETIRED: Text(
@@ -86,7 +90,7 @@ TEXTS: dict[Code, Text] = {
         "Endpoint tag key {key} is either not between 1-255 characters long or contains one or more of the "
         "reserved characters: . , = / or :",
         "recorded",
-        "a refusal of a real workspace",
+        "a refusal of a real workspace; its code is not known",
     ),
     Code.MODEL_MISSING: Text(
         *_MISSING,
@@ -104,7 +108,6 @@ TEXTS: dict[Code, Text] = {
         *_INVALID,
         "A config needs at least one served entity: 'served_entities' is missing or empty.",
         "chosen",
-        "",
     ),
     Code.ENTITY_LIMIT: Text(
         *_INVALID,
@@ -134,11 +137,8 @@ TEXTS: dict[Code, Text] = {
         *_INVALID,
         "Traffic route '{route}' names no served entity of this config; it has {entities}.",
         "chosen",
-        "",
     ),
-    Code.DUPLICATE_ROUTE: Text(
-        *_INVALID, "Served entity '{route}' has more than one traffic route.", "chosen", ""
-    ),
+    Code.DUPLICATE_ROUTE: Text(*_INVALID, "Served entity '{route}' has more than one traffic route.", "chosen"),
     Code.TRAFFIC_SUM: Text(
         *_INVALID,
         "The traffic percentages must add up to 100; these add up to {total}.",
@@ -149,7 +149,6 @@ TEXTS: dict[Code, Text] = {
         *_INVALID,
         "Give 'served_entities' or 'served_models' (its deprecated twin), not both.",
         "chosen",
-        "",
     ),
     Code.SIZE_TWICE: Text(
         *_INVALID,
@@ -157,13 +156,9 @@ TEXTS: dict[Code, Text] = {
         "chosen",
         "the rule stands in the SDK's field documentation",
     ),
-    Code.BAD_FIELD: Text(*_INVALID, "'{field}' must be {expected}; got {got}.", "chosen", ""),
-    Code.MALFORMED_BODY: Text(
-        400, "MALFORMED_REQUEST", "The request body cannot be read: {reason}", "chosen", ""
-    ),
-    Code.NOT_SIMULATED: Text(
-        501, "NOT_IMPLEMENTED", "servesim does not simulate {what}. {advice}", "chosen", ""
-    ),
+    Code.BAD_FIELD: Text(*_INVALID, "'{field}' must be {expected}; got {got}.", "chosen"),
+    Code.MALFORMED_BODY: Text(400, "MALFORMED_REQUEST", "The request body cannot be read: {reason}", "chosen"),
+    Code.NOT_SIMULATED: Text(501, "NOT_IMPLEMENTED", "servesim does not simulate {what}. {advice}", "chosen"),
     Code.NOT_SERVED: Text(
         404,
         "ENDPOINT_NOT_FOUND",
@@ -190,6 +185,15 @@ TEXTS: dict[Code, Text] = {
 }
 
 
+SCORING = frozenset({Code.NOT_SERVED, Code.ENTITY_NOT_SERVED, Code.EXECUTION_LIMIT})
+"""Refusals of scoring requests, which the data plane answers in an envelope of its own."""
+
+LISTED = 20
+"""How many names a message lists at most."""
+QUOTED = 300
+"""How much of a string that a client sent a message quotes at most."""
+
+
 def describe(rejected: Rejected) -> tuple[Text, str]:
     """Return the text of a refusal and the message with its fields filled in."""
     text = TEXTS[rejected.code]
@@ -208,5 +212,8 @@ def _fields(rejected: Rejected) -> dict[str, object]:
 
 def _spoken(value: object) -> object:
     if isinstance(value, list):
-        return ", ".join(f"'{item}'" for item in value) or "none"
+        named = ", ".join(f"'{_spoken(item)}'" for item in value[:LISTED]) or "none"
+        return named if len(value) <= LISTED else f"{named} and {len(value) - LISTED} more"
+    if isinstance(value, str) and len(value) > QUOTED:
+        return f"{value[:QUOTED]}..."
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +42,12 @@ class Call:
         if not body:
             raise Rejected(Code.MALFORMED_BODY, reason="it is empty; send a JSON object")
         try:
-            return loads(body)
+            document = loads(body)
         except Refused as refused:
             raise Rejected(Code.MALFORMED_BODY, reason=_first_line(refused.message)) from refused
+        if not _is_finite(document):
+            raise Rejected(Code.MALFORMED_BODY, reason="NaN and Infinity are not JSON")
+        return document
 
 
 async def read_body(request: web.BaseRequest, limit: int) -> bytes:
@@ -51,16 +55,29 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     announced = request.content_length
     if announced is not None and announced > limit:
         raise BodyTooLarge(limit)
-    first = await request.content.readany()
-    if announced is not None and len(first) == announced:
-        return first
-    parts, size = [first], len(first)
-    while part := await request.content.readany():
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        # curl waits a second for this before it sends a large body.
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    part = await request.content.readany()
+    if len(part) == announced:
+        return part
+    parts: list[bytes] = []
+    size = 0
+    while part:
         size += len(part)
         if size > limit:
             raise BodyTooLarge(limit)
         parts.append(part)
+        part = await request.content.readany()
     return b"".join(parts)
+
+
+def _is_finite(document: Any) -> bool:
+    try:
+        json.dumps(document, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _first_line(message: str) -> str:

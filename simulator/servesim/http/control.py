@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from servesim.core.commands import DeleteEndpoint
+from servesim.core.endpoint import check_config
 from servesim.core.errors import Code, Rejected
 from servesim.generations import ga
 from servesim.http.reply import Reply, encode
@@ -54,7 +55,8 @@ class ControlPlane:
         """Create an endpoint and answer with it as it is at that instant."""
         workspace = call.session.workspace
         command = ga.read_create(await call.json(), call.session.principal)
-        if command.config:
+        if command.config and command.name not in workspace.world.endpoints:
+            check_config(command.config, workspace.world.profile)
             await sources.provide(workspace, command.config)
         return await self._change(workspace, command)
 
@@ -63,8 +65,12 @@ class ControlPlane:
         workspace = call.session.workspace
         name = call.parameters["name"]
         command = ga.read_update(name, await call.json(), call.session.principal)
-        await workspace.clock.heal(workspace.world.endpoints.get(name))
-        await sources.provide(workspace, command.config)
+        workspace.clock.now()
+        endpoint = workspace.world.get(name)
+        check_config(command.config, workspace.world.profile)
+        await workspace.clock.heal(endpoint)
+        if not endpoint.in_transition:
+            await sources.provide(workspace, command.config)
         try:
             return await self._change(workspace, command)
         except Rejected as rejected:

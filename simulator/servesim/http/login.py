@@ -16,9 +16,7 @@ WORKSPACE_ID_HEADER = "X-Databricks-Org-Id"
 
 def databricks_config(request: web.BaseRequest) -> Reply:
     """Answer host discovery: outside authentication, for the server and no workspace of it."""
-    return Reply(
-        200, encode({"oidc_endpoint": f"http://{request.host}/oidc", "cloud": "AWS"}), grade="recorded"
-    )
+    return Reply(200, encode({"oidc_endpoint": f"http://{request.host}/oidc", "cloud": "AWS"}), grade="recorded")
 
 
 async def me(call: Call) -> Reply:
@@ -27,9 +25,7 @@ async def me(call: Call) -> Reply:
     workspace = call.session.workspace
     document = {
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
-        "id": str(
-            workspace.world.draws.stream("id", "principal", principal.name).between(0, 10**14, 10**15 - 1)
-        ),
+        "id": str(workspace.world.draws.stream("id", "principal", principal.name).between(0, 10**14, 10**15 - 1)),
         "userName": principal.name,
         "displayName": principal.display_name,
         "active": True,

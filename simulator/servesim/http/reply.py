@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from servesim.core.errors import Rejected
 from servesim.generations import ga_texts
 
+if TYPE_CHECKING:
+    from servesim.core.errors import Rejected
+
 JSON = "application/json"
+
+REQUEST_ID_HEADER = "X-Request-Id"
+"""Chosen: which header carries the id of a scoring request is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,14 @@ def error(status: int, error_code: str | int, message: str, request_id: str, gra
     return Reply(status, encode(document), grade=grade)
 
 
+def scoring_error(status: int, error_code: str, message: str, request_id: str, grade: str) -> Reply:
+    """Answer with the envelope of the data plane, which is recorded without ``details``."""
+    document = {"error_code": error_code, "message": message}
+    return Reply(status, encode(document), headers={REQUEST_ID_HEADER: request_id}, grade=grade)
+
+
 def refusal(rejected: Rejected, request_id: str) -> Reply:
     """Answer with what the world refused."""
     text, message = ga_texts.describe(rejected)
-    return error(text.status, text.error_code, message, request_id, text.grade)
+    envelope = scoring_error if rejected.code in ga_texts.SCORING else error
+    return envelope(text.status, text.error_code, message, request_id, text.grade)

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from aiohttp import web
+from yarl import URL
 
 from servesim.core.errors import Code, Rejected
-from servesim.http import data, login
+from servesim.http import data, examples, login
 from servesim.http.calls import BodyTooLarge, Call
 from servesim.http.control import ControlPlane
 from servesim.http.reply import Reply, encode, error, refusal
+from servesim.service.clock import Stopping
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from servesim.service.hub import Hub, Session
 
 logger = logging.getLogger("servesim")
-
-Handler = "Callable[[Call], Awaitable[Reply]]"
 
 HEALTH = "/_servesim/v1/health"
 WELL_KNOWN = "/.well-known/databricks-config"
@@ -34,6 +34,11 @@ _SCORING = "/serving-endpoints/"
 NO_CREDENTIAL = "Credential was not sent or was of an unsupported type for this API."
 """Recorded, with an integer error_code."""
 BAD_TOKEN = "Invalid access token."  # noqa: S105 - the recorded refusal, not a token
+
+CLIENT_GONE = 499
+"""A status for nobody: aiohttp wants an answer even where the connection has ended."""
+
+STOPPING = "servesim is stopping; this request was held and will not be answered."
 
 
 class Unauthenticated(Exception):  # noqa: N818 - an answer for the client, not a failure of ours
@@ -48,9 +53,7 @@ class Unauthenticated(Exception):  # noqa: N818 - an answer for the client, not 
 class Server:
     """One HTTP server in front of a hub of workspaces."""
 
-    def __init__(
-        self, hub: Hub, *, log_call: Callable[[str], None] | None = None, grace_s: float = 0.0
-    ) -> None:
+    def __init__(self, hub: Hub, *, log_call: Callable[[str], None] | None = None, grace_s: float = 0.0) -> None:
         """Prepare the routes; ``log_call`` gets one line for each call, ``grace_s`` is real seconds."""
         self.hub = hub
         self._grace_s = grace_s
@@ -73,9 +76,10 @@ class Server:
             ("DELETE", ENDPOINTS + "/{name}", control.delete),
             ("PUT", ENDPOINTS + "/{name}/config", control.update_config),
             ("GET", "/api/2.0/preview/scim/v2/Me", login.me),
+            ("GET", "/_servesim/v1/examples/{endpoint}", examples.get),
         ]
         for method, path, handler in table:
-            routes.add_route(method, path, handler)  # type: ignore[arg-type] - called by this server alone
+            routes.add_route(method, path, handler)  # type: ignore[arg-type]  # this server alone calls it
         return routes
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -92,6 +96,8 @@ class Server:
         """Stop listening, let what runs end within the grace, and close everything."""
         if self._site is not None:
             await self._site.stop()
+        for workspace in self.hub.workspaces():
+            workspace.clock.refuse_held()
         if self._runner is not None:
             await self._runner.cleanup()
         await self.hub.close()
@@ -118,12 +124,12 @@ class Server:
         except Unauthenticated as refused:
             request_id = self._request_id(None)
             message = f"{refused} [ReqId: {request_id}]"
-            reply = Reply(
-                refused.status, encode({"error_code": refused.status, "message": message}), grade="recorded"
-            )
-        except (asyncio.CancelledError, ConnectionError):
-            raise
-        except Exception:  # the one place that keeps our own failures from clients
+            reply = Reply(refused.status, encode({"error_code": refused.status, "message": message}), grade="recorded")
+        except Stopping:
+            reply = error(503, "TEMPORARILY_UNAVAILABLE", STOPPING, self._request_id(session), "chosen")
+        except Exception as problem:  # the one place that keeps our own failures from clients
+            if isinstance(problem, ConnectionError) and request.transport is None:
+                return web.Response(status=CLIENT_GONE)  # nobody is there to read it
             reply = self._broken(request, session)
         if self._log_call is not None:
             self._log_call(_line(principal, request, reply))
@@ -135,26 +141,19 @@ class Server:
 
     async def _dispatch(self, request: web.BaseRequest, session: Session, path: str) -> Reply:
         if request.method == "POST" and path.startswith(_SCORING):
-            parts = path.removesuffix("/")[len(_SCORING) :].split("/")
-            if len(parts) == 2 and parts[1] == "invocations":
-                return await data.invoke(request, session, unquote(parts[0]), None)
-            if len(parts) == 4 and parts[1] == "served-models" and parts[3] == "invocations":
-                return await data.invoke(request, session, unquote(parts[0]), unquote(parts[2]))
+            match path[len(_SCORING) :].removesuffix("/").split("/"):
+                case [endpoint, "invocations"]:
+                    return await data.invoke(request, session, unquote(endpoint), None)
+                case [endpoint, "served-models", entity, "invocations"]:
+                    return await data.invoke(request, session, unquote(endpoint), unquote(entity))
         if path.endswith("/") and len(path) > 1:
-            request = request.clone(rel_url=request.rel_url.with_path(request.path.rstrip("/")))
-        match = await self._routes.resolve(request)  # type: ignore[arg-type] - it reads method and path only
-        if match.http_exception is not None:
-            self._not_simulated(request, session, path)
-        handler: Callable[[Call], Awaitable[Reply]] = match.handler  # type: ignore[assignment]
-        return await handler(Call(request, session, dict(match)))
-
-    def _not_simulated(self, request: web.BaseRequest, session: Session, path: str) -> None:
-        what = f"{request.method} {path[:200]}"
-        workspace = session.workspace
-        workspace.not_simulated[what] += 1
-        workspace.world.note("not simulated", "", session.principal.name, what)
-        advice = "Check the path and method; see the README for what is simulated."
-        raise Rejected(Code.NOT_SIMULATED, what=what, advice=advice)
+            # As it was sent: an encoded slash in a name stays part of the name.
+            request = request.clone(rel_url=URL(path[:-1], encoded=True))
+        found = await self._routes.resolve(request)  # type: ignore[arg-type]  # reads method and path
+        if found.http_exception is not None:
+            raise _not_simulated(request, session, getattr(found.http_exception, "allowed_methods", ()))
+        handler: Callable[[Call], Awaitable[Reply]] = found.handler  # type: ignore[assignment]
+        return await handler(Call(request, session, dict(found)))
 
     def _authenticate(self, request: web.BaseRequest) -> Session:
         kind, _, credential = request.headers.get("Authorization", "").partition(" ")
@@ -163,9 +162,9 @@ class Server:
             credential = _basic_token(credential)
         elif scheme != "bearer":
             credential = ""
-        if not credential:
+        if not (token := credential.strip()):
             raise Unauthenticated(401, NO_CREDENTIAL)
-        session = self.hub.find(credential.strip())
+        session = self.hub.find(token)
         if session is None:
             raise Unauthenticated(403, BAD_TOKEN)
         return session
@@ -192,7 +191,24 @@ def _basic_token(credential: str) -> str:
     return token if user == "token" else ""
 
 
+def _not_simulated(request: web.BaseRequest, session: Session, methods: Collection[str]) -> Rejected:
+    """Return the refusal of a call that servesim does not know, once it is on record."""
+    what = f"{request.method} {_shown(request.raw_path.partition('?')[0], 200)}"
+    workspace = session.workspace
+    workspace.not_simulated[what] += 1
+    workspace.world.note("not simulated", "", session.principal.name, what)
+    known = f"On this path it knows {', '.join(sorted(methods))}." if methods else "It knows no such path."
+    advice = f"{known} Check method and path, or leave the call out of this test."
+    return Rejected(Code.NOT_SIMULATED, what=what, advice=advice)
+
+
+def _shown(path: str, most: int) -> str:
+    """Return a path as a line of a log can hold it."""
+    return path[:most].encode("ascii", "backslashreplace").decode()
+
+
 def _line(principal: str, request: web.BaseRequest, reply: Reply) -> str:
     served = reply.headers.get(data.SERVED_MODEL_HEADER, "")
-    grade = f" ({reply.grade})" if reply.grade and reply.status >= 400 else ""
-    return f"{principal} {request.method} {request.raw_path[:500]} -> {reply.status}{' ' + served if served else ''}{grade}"
+    grade = f"({reply.grade})" if reply.grade and reply.status >= HTTPStatus.BAD_REQUEST else ""
+    call = f"{principal} {request.method} {_shown(request.raw_path, 500)}"
+    return " ".join(filter(None, (call, "->", str(reply.status), served, grade)))

@@ -6,6 +6,7 @@ import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from servesim.core.commands import LoadFinished
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from servesim.core.commands import LoadModel
-    from servesim.core.registry import ModelVersion
+    from servesim.core.deployment import Deployment
+    from servesim.core.registry import ModelVersion, Registry
     from servesim.models.pool import WorkerPool
 
 CALLABLE_THREADS = 8
@@ -41,9 +43,22 @@ class ModelHost:
         """Start nothing yet: threads and workers come with the first model that needs them."""
         self.settings = settings or Settings()
         self.functions: dict[str, Callable[..., Any]] = {}
+        self._kept = 0
         self._stubs: dict[tuple[str, str | None], tuple[stubs.Stub, Signature | None]] = {}
         self._threads: ThreadPoolExecutor | None = None
         self._pool: WorkerPool | None = None
+
+    def keep(self, function: Callable[..., Any]) -> str:
+        """Keep a Python callable and return the key that a version names it by."""
+        self._kept += 1
+        key = f"{getattr(function, '__qualname__', type(function).__qualname__)}#{self._kept}"
+        self.functions[key] = function
+        return key
+
+    def forget(self, registry: Registry) -> None:
+        """Let the callables of a workspace go that has ended."""
+        for model in registry:
+            self.functions.pop(model.source, None)
 
     def pool(self) -> WorkerPool:
         """Return the pool of MLflow workers, made on first use."""
@@ -93,6 +108,12 @@ class ModelHost:
             return await self._call(model, body, content_type)
         return await self.pool().score(worker_key(model, environment), body, content_type)
 
+    def printed(self, deployment: Deployment) -> str:
+        """Return the last that the worker behind a deployment printed."""
+        if deployment.model.kind != "mlflow":
+            return ""
+        return self.pool().output(worker_key(deployment.model, deployment.spec.environment))
+
     async def close(self) -> None:
         """End workers; threads end with what they run."""
         if self._threads is not None:
@@ -108,10 +129,10 @@ class ModelHost:
         except Refused as refused:
             return Answer(refused.status, refused.content_type, refused.body())
         function = self.functions[model.source]
-        work = (stubs.score_callable, function, body, content_type, signature)
+        work = partial(stubs.score_callable, function, body, content_type, signature)
         try:
             async with asyncio.timeout(self.settings.score_cap_s):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, *work)
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except TimeoutError:
             return TimedOut(self.settings.score_cap_s)
 
@@ -134,4 +155,8 @@ def _signature(model: ModelVersion) -> Signature | None:
     try:
         return Signature.from_mlflow(stored.get("inputs"), stored.get("params"))
     except Unsupported as unsupported:
-        raise Refused(501, "NOT_IMPLEMENTED", str(unsupported), evidence="chosen") from unsupported
+        message = (
+            f"The model's signature has {unsupported}, which MLflow alone checks: install the mlflow extra "
+            "(pip install 'servesim[mlflow]') and serve the MLflow model itself."
+        )
+        raise Refused(501, "NOT_IMPLEMENTED", message, evidence="chosen") from unsupported

@@ -31,8 +31,6 @@ from servesim.models.pool_types import (
     WorkerDied,
     WorkerKey,
     loaded,
-    model_facts,
-    registry_version,
 )
 
 __all__ = [
@@ -50,8 +48,7 @@ __all__ = [
     "WorkerPool",
 ]
 
-KEPT_OUTPUTS = 256
-"""Bound of the keys whose printed output is kept."""
+KEPT_OUTPUTS = 256  # the number of keys whose printed output is kept
 
 _CLOSED = "the pool is closed"
 
@@ -59,11 +56,11 @@ _CLOSED = "the pool is closed"
 class WorkerPool:
     """At most `limit` live workers, each shared by every caller with its key.
 
-    `load_cap_s` and `score_cap_s` are real seconds: for starting an interpreter, loading a model or looking
-    at a registry, and for one request. `python` is the interpreter of the keys that name none.
+    `load_cap_s`, in real seconds, is for starting an interpreter, loading a model or looking at a registry,
+    `score_cap_s` for one request. `python` is the interpreter of the keys that name none.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a setting with a default
+    def __init__(
         self,
         *,
         limit: int = 4,
@@ -121,30 +118,23 @@ class WorkerPool:
         lane = self._lanes.get(key)
         if lane is not None and lane.worker is not None:
             lane.worker.collect()
-        ring = self._outputs.get(key)
-        return ring.text() if ring is not None else ""
+        return self._outputs[key].text() if key in self._outputs else ""
 
     def workers(self) -> dict[WorkerKey, int]:
         """The process ids of the workers that live, the longest unused first."""
         return {key: lane.worker.pid for key, lane in self._live.items() if lane.worker is not None}
 
-    async def inspect_path(self, path: str | os.PathLike[str]) -> ModelFacts | ReadFailed:
+    async def inspect_path(self, path: str | os.PathLike[str], python: str | None = None) -> ModelFacts | ReadFailed:
         """What a model folder says about itself; its code isn't run."""
-        fields = await self._looks.take({"job": "inspect", "path": os.fspath(path)})
-        return fields if isinstance(fields, ReadFailed) else model_facts(fields)
+        return await self._looks.inspect(os.fspath(path), python)
 
     async def list_registry(self, uri: str) -> list[RegistryVersion] | ReadFailed:
         """Every model version in an MLflow registry, by name and number."""
-        records = await self._looks.take({"job": "list", "registry_uri": uri})
-        if isinstance(records, ReadFailed):
-            return records
-        return [registry_version(fields) for fields in records]
+        return await self._looks.list(uri)
 
     async def find(self, uri: str, name: str, version: str) -> RegistryVersion | ReadFailed:
         """One model version in an MLflow registry; code RESOURCE_DOES_NOT_EXIST when there's none."""
-        query = {"job": "find", "registry_uri": uri, "name": name, "version": version}
-        fields = await self._looks.take(query)
-        return fields if isinstance(fields, ReadFailed) else registry_version(fields)
+        return await self._looks.find(uri, name, version)
 
     async def close(self) -> None:
         """End every process of the pool; calls that still wait are told so."""
@@ -152,13 +142,13 @@ class WorkerPool:
         starts = [lane.starting for lane in self._lanes.values() if lane.starting is not None]
         for task in starts:
             task.cancel()
-        await asyncio.gather(*starts)
+        await asyncio.gather(*starts, return_exceptions=True)
         await asyncio.gather(*(self._close_lane(lane) for lane in list(self._live.values())))
         await self._looks.close()
         await self._nurseries.close()
 
     async def _close_lane(self, lane: Lane) -> None:
-        if lane.users and lane.worker is not None:
+        if lane.worker is not None and lane.users:
             lane.worker.kill()
         await self._end(lane, lane.worker)
 
@@ -222,7 +212,9 @@ class WorkerPool:
             return loaded
         if lane.starting is None:
             lane.starting = asyncio.create_task(self._start(lane))
-        return await asyncio.shield(lane.starting)
+        task = lane.starting
+        await asyncio.wait([task])  # unlike awaiting the task, this doesn't cancel it with one caller
+        return LoadFailed(_CLOSED) if task.cancelled() else task.result()
 
     async def _start(self, lane: Lane) -> Loaded | LoadFailed:
         try:
@@ -245,10 +237,13 @@ class WorkerPool:
     async def _load(self, lane: Lane) -> Loaded | LoadFailed:
         """Fork a worker for a lane and have it load the model."""
         key = lane.key
+        source = await self._looks.locate(key)
+        if isinstance(source, ReadFailed):
+            return LoadFailed(source.reason, source.log)
         try:
             nursery = await self._nurseries.get(key.python)
             lane.worker = await nursery.fork(self._ring(key))
-            head, body = await lane.worker.ask(_load_job(key), cap_s=self._load_cap_s)
+            head, body = await lane.worker.ask(_load_job(key, source), cap_s=self._load_cap_s)
         except NurseryFailed as failure:
             return LoadFailed(*failure.args)
         except TimeoutError:
@@ -269,9 +264,9 @@ class WorkerPool:
 
     async def _free_one(self) -> None:
         """End the worker that was idle longest, or the longest unused one after its answer, or wait."""
-        lanes = list(self._live.values())
-        victim = next((lane for lane in lanes if lane.idle), None)
-        victim = victim or next((lane for lane in lanes if lane.movable), None)
+        lanes = self._live.values()
+        idle = (lane for lane in lanes if lane.idle)
+        victim = next(idle, None) or next((lane for lane in lanes if lane.movable), None)
         if victim is not None:
             await self._end(victim, victim.worker)
             return
@@ -295,10 +290,10 @@ class WorkerPool:
         return ring
 
 
-def _load_job(key: WorkerKey) -> dict[str, Any]:
+def _load_job(key: WorkerKey, source: str) -> dict[str, Any]:
     return {
         "job": "load",
-        "source": key.source,
+        "source": source,
         "registry_uri": key.registry_uri,
         "environment": key.environment,
         "folder": current_folder(),

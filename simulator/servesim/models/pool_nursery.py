@@ -23,8 +23,24 @@ _END_S = 5.0
 # The entity's own variables come on top of these. The rest of the server's environment stays away: a
 # model that works only because of a developer's shell would not be found out.
 _INHERITED = frozenset(
-    "PATH HOME USER LOGNAME SHELL LANG TZ TMPDIR VIRTUAL_ENV CONDA_PREFIX LD_LIBRARY_PATH LD_PRELOAD "
-    "SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE".split(),
+    [
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "LANG",
+        "TZ",
+        "TMPDIR",
+        "VIRTUAL_ENV",
+        "CONDA_PREFIX",
+        "LD_LIBRARY_PATH",
+        "LD_PRELOAD",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+    ],
 )
 _INHERITED_PREFIXES = (
     *("LC_", "DYLD_", "OMP_", "OPENBLAS_", "MKL_", "CUDA_", "NVIDIA_"),
@@ -243,9 +259,7 @@ class Nurseries:
 def environment(python: str) -> dict[str, str]:
     """What every worker of an interpreter starts with, before its entity's own variables."""
     kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
+        name: value for name, value in os.environ.items() if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
     }
     if python == sys.executable and "PYTHONPATH" in os.environ:
         kept["PYTHONPATH"] = os.environ["PYTHONPATH"]  # it may be where mlflow comes from

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 END_GRACE_S = 2.0
 """Real seconds that a worker has to end by itself once its channel is closed."""
 
-_SENT_AHEAD = 2
+_SENT_AHEAD = 4
 _LINGER_S = 1.0
 _READ_BYTES = 64 * 1024
 
@@ -72,8 +72,8 @@ class Question:
 class Channel(asyncio.Protocol):
     """Frames to and from one worker, answered in the order in which they were asked.
 
-    The next question is sent before the last one is answered, so that the worker needn't wait for the
-    server between two; it begins with it only afterwards, so one that was merely sent has had no effect.
+    A few questions are sent before their turn, so that the worker needn't wait for the server between two;
+    it begins with one only when it has answered the one before, so what was merely sent has had no effect.
     """
 
     def __init__(self, on_late: Callable[[], None]) -> None:

@@ -148,7 +148,7 @@ def _fraction(row: Any) -> float:
     """Return a float in [0, 1) for a row; equal for rows that differ in key order, 1 and 1.0, NaN and null."""
     text = _CANONICAL.encode(_canonical(row))
     digest = hashlib.blake2b(text.encode("ascii"), digest_size=8).digest()
-    return (int.from_bytes(digest, "big") >> (64 - _MANTISSA_BITS)) / 2**_MANTISSA_BITS
+    return (int.from_bytes(digest, "big") >> (64 - _MANTISSA_BITS)) / (1 << _MANTISSA_BITS)
 
 
 def _canonical(value: Any) -> Any:

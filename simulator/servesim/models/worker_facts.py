@@ -6,11 +6,14 @@ written to the registry: one that doesn't exist is refused instead of being crea
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import importlib
 import importlib.metadata
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
@@ -53,26 +56,41 @@ def find_version(head: Facts) -> Facts:
     return _version(client, version, client.get_registered_model(head["name"]).aliases)
 
 
+def locate(head: Facts) -> str:
+    """Give the folder or URI of `models:/name/version` or `models:/name@alias`.
+
+    MLflow's own way to load such a URI is avoided: it writes a `registered_model_meta` file into the
+    folder, and another interpreter's MLflow may not read this one's database.
+    """
+    return _download_uri(_client(head["registry_uri"]), head["source"])
+
+
 JOBS: dict[str, Callable[[Facts], Any]] = {
     "inspect": inspect_path,
     "list": list_registry,
     "find": find_version,
+    "locate": locate,
 }
 
 
 def resolve(source: str, registry_uri: str | None) -> str:
-    """The local folder of a source: a path as it is, a registry's version by its download URI.
-
-    MLflow's own resolution of `models:/` is avoided where the files are local, because it writes a
-    `registered_model_meta` file into them.
-    """
-    if registry_uri is not None:
-        client = _client(registry_uri)
-        if source.startswith("models:/"):
-            source = _download_uri(client, source)
+    """Give the local folder of a source; what lies elsewhere is fetched into a folder of this process."""
+    if source.startswith("models:/"):
+        if registry_uri is None:
+            message = f"{source} needs the registry's URI"
+            raise ValueError(message)
+        source = _download_uri(_client(registry_uri), source)
+    elif registry_uri is not None:
+        _use(registry_uri)
     if (local := _local_path(source)) is not None:
         return _existing(local)
-    path: str = importlib.import_module("mlflow.artifacts").download_artifacts(artifact_uri=source)
+    folder = tempfile.mkdtemp(prefix="servesim-model-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return _fetch(source, folder)
+
+
+def _fetch(uri: str, folder: str) -> str:
+    path: str = importlib.import_module("mlflow.artifacts").download_artifacts(artifact_uri=uri, dst_path=folder)
     return path
 
 
@@ -83,7 +101,7 @@ def _existing(path: str) -> str:
     return path
 
 
-def describe(path: str, metadata: Any) -> Facts:  # noqa: ANN401 - mlflow.models.Model
+def describe(path: str, metadata: Any) -> Facts:
     """Signature, input example, requirements and versions of a loaded `MLmodel`."""
     signature = metadata.signature.to_dict() if metadata.signature else {}
     function = (metadata.flavors or {}).get("python_function", {})
@@ -129,6 +147,14 @@ def _inspect(path: str) -> Facts:
     return {**facts, "path": path, "digest": digest(Path(path))}
 
 
+def _inspect_at(uri: str) -> Facts:
+    """Inspect what lies at a URI; the copy of what lies elsewhere is gone afterwards."""
+    if (local := _local_path(uri)) is not None:
+        return _inspect(_existing(local))
+    with tempfile.TemporaryDirectory(prefix="servesim-model-") as folder:
+        return {**_inspect(_fetch(uri, folder)), "path": uri}
+
+
 def _files(folder: Path) -> Iterator[str]:
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in _WRITTEN_LATER]
@@ -160,22 +186,38 @@ def _requirement_difference(text: str) -> str | None:
         return None
     if requirement.marker is not None and not requirement.marker.evaluate():
         return None
-    try:
-        current = importlib.metadata.version(requirement.name)
-    except importlib.metadata.PackageNotFoundError:
+    current = _installed(requirement.name)
+    if current is None:
         return f"{requirement.name}: the model requires {text}, the interpreter has none"
     if requirement.specifier.contains(current, prereleases=True):
         return None
     return f"{requirement.name}: the model requires {text}, the interpreter has {current}"
 
 
-def _client(registry_uri: str) -> Any:  # noqa: ANN401 - mlflow.MlflowClient
+def _installed(package: str) -> str | None:
+    if package == "mlflow":  # mlflow-skinny is one too
+        return str(sys.modules["mlflow"].__version__)
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _client(registry_uri: str) -> Any:
     """A client of a registry that exists already."""
     _must_exist(registry_uri)
+    _use(registry_uri)
+    client = importlib.import_module("mlflow").MlflowClient
+    return client(tracking_uri=registry_uri, registry_uri=registry_uri)
+
+
+def _use(registry_uri: str) -> None:
+    """Have MLflow ask this server for artifacts too: a version's source may be a logged model of it."""
+    # MLflow's own seven tries take minutes, and then the cap would be all that is known of the reason.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     mlflow = importlib.import_module("mlflow")
-    mlflow.set_tracking_uri(registry_uri)  # a version's source may be a logged model of the same server
+    mlflow.set_tracking_uri(registry_uri)
     mlflow.set_registry_uri(registry_uri)
-    return mlflow.MlflowClient(tracking_uri=registry_uri, registry_uri=registry_uri)
 
 
 def _must_exist(registry_uri: str) -> None:
@@ -196,7 +238,7 @@ def _local_path(uri: str) -> str | None:
     return uri if not parts.scheme else None
 
 
-def _download_uri(client: Any, source: str) -> str:  # noqa: ANN401 - mlflow.MlflowClient
+def _download_uri(client: Any, source: str) -> str:
     """Where `models:/name/version` or `models:/name@alias` lies."""
     reference = source.removeprefix("models:/")
     name, at, alias = reference.partition("@")
@@ -218,7 +260,7 @@ def _pages(search: Callable[..., Any]) -> Iterator[Any]:
             return
 
 
-def _version(client: Any, version: Any, aliases: dict[str, Any]) -> Facts:  # noqa: ANN401 - MLflow's entities
+def _version(client: Any, version: Any, aliases: dict[str, Any]) -> Facts:
     """One registered version; facts that can't be read are a reason instead."""
     number = str(version.version)
     record: Facts = {
@@ -232,8 +274,7 @@ def _version(client: Any, version: Any, aliases: dict[str, Any]) -> Facts:  # no
         "reason": None,
     }
     try:
-        path = resolve(client.get_model_version_download_uri(version.name, number), None)
-        record["facts"] = _inspect(path)
+        record["facts"] = _inspect_at(client.get_model_version_download_uri(version.name, number))
     except Exception as error:  # noqa: BLE001 - one version that can't be read must not hide the others
         record["reason"] = f"{type(error).__name__}: {error}"
     return record

@@ -143,9 +143,7 @@ class Nursery:
             traceback.print_exc()
         finally:
             for stream in (sys.stdout, sys.stderr):
-                with contextlib.suppress(
-                    AttributeError, OSError, ValueError
-                ):  # replaced or closed by the model
+                with contextlib.suppress(AttributeError, OSError, ValueError):  # replaced or closed by the model
                     stream.flush()
             os._exit(status)
 
@@ -189,7 +187,7 @@ def run_worker(channel: int, output: int, lifeline: int, nursery: int) -> int:
     return 0
 
 
-def _neighbour(name: str) -> Any:  # noqa: ANN401 - a module
+def _neighbour(name: str) -> Any:
     """A module of this folder: by path, as the folder holds names that must shadow nothing."""
     spec = importlib.util.spec_from_file_location(f"servesim_{name}", Path(__file__).with_name(f"{name}.py"))
     if spec is None or spec.loader is None:
@@ -207,7 +205,10 @@ def _follow(lifeline: int) -> None:
 
 
 def _die_with_parent(expected_parent: int | None) -> None:
-    """Have Linux kill this process when its parent ends; elsewhere the lifeline alone does it."""
+    """Have Linux kill this process when its parent ends; elsewhere the lifeline alone does it.
+
+    Linux means the thread that forked: for the nursery the one that runs the server's event loop.
+    """
     if not sys.platform.startswith("linux"):
         return
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -39,7 +39,7 @@ def pack(head: Head, body: bytes = b"") -> bytes:
     return b"".join((HEADER.pack(len(encoded), len(body)), encoded, body))
 
 
-def serve(requests: BinaryIO, send: Callable[[bytes], None], facts: Any) -> None:  # noqa: ANN401 - a module
+def serve(requests: BinaryIO, send: Callable[[bytes], None], facts: Any) -> None:
     """Answer frames in their order until the other side closes; `facts` is the neighbour `worker_facts`."""
     worker = Worker(facts)
     while (frame := _read(requests)) is not None:
@@ -66,7 +66,7 @@ def _read(stream: BinaryIO) -> tuple[Head, bytes] | None:
 class Worker:
     """One model in memory, or one look at a folder or registry."""
 
-    def __init__(self, facts: Any) -> None:  # noqa: ANN401 - a module
+    def __init__(self, facts: Any) -> None:
         """Start without a model."""
         self._facts = facts
         self._model: Any = None

@@ -60,6 +60,8 @@ def cast(cells: list[Any], kind: str | Array, *, required: bool) -> list[Any]:
 
     Raises what pandas raises (TypeError, ValueError, OverflowError), or `ZonedError`.
     """
+    if kind == "double" and all(type(cell) is float for cell in cells):
+        return cells  # the common case, without a look at pandas' rules
     if isinstance(kind, Array):
         return [check_array(cell, kind, required=required) for cell in cells]
     return _CASTS[kind](cells)
@@ -103,14 +105,44 @@ def check_array(value: Any, kind: Array, *, required: bool = True) -> Any:
         raise TypeError(message)
     if isinstance(kind.items, Array):
         return [check_array(inner, kind.items, required=required) for inner in value]
+    return _items(value, kind.items) if value else value
+
+
+def incompatible(name: Any, held: str, kind: str, cells: list[Any]) -> str:
+    """Return MLflow's words for a column that is not converted safely."""
+    text = texts.INCOMPATIBLE.format(name=name, held=held, dtype=dtype_text(kind))
+    if held == "float64" and kind in ("integer", "long") and _whole_but_missing(cells):
+        text += texts.INTEGER_HINT
+    return text
+
+
+def _whole_but_missing(cells: list[Any]) -> bool:
+    missing = [cell is None or cell != cell for cell in cells]  # noqa: PLR0124 - NaN
+    return any(missing) and all(gone or cell == cell // 1 for cell, gone in zip(cells, missing, strict=True))
+
+
+def _items(value: list[Any], kind: str) -> list[Any]:
     held = storage(value)
-    if value and not is_safe(held, kind.items, value):
-        message = texts.INCOMPATIBLE.format(name="", held=held, dtype=dtype_text(kind.items))
-        raise ValueError(message)
-    if any(isinstance(inner, list) for inner in value):
+    if held == "object" and kind == "double":
+        return [_item_number(item, at) for at, item in enumerate(value)]
+    if not is_safe(held, kind, value):
+        raise ValueError(incompatible("", held, kind, value))
+    if kind == "boolean":
+        return [bool(item) for item in value]
+    if any(isinstance(item, list) for item in value):
         message = "setting an array element with a sequence"
         raise ValueError(message)
-    return as_array(value, NUMPY[kind.items]).values if value else value
+    return list(as_array(value, NUMPY[kind]).values)
+
+
+def _item_number(item: Any, position: int) -> float:
+    if isinstance(item, dict) or (isinstance(item, list) and item):
+        message = f"Invalid object type at position {position}"
+        raise TypeError(message)
+    try:
+        return _number(item)
+    except ValueError as error:
+        raise ValueError(texts.NOT_NUMBERS) from error
 
 
 def dtype_text(kind: str) -> str:
@@ -168,6 +200,8 @@ def _to_datetimes(cells: list[Any]) -> list[Any]:
     if held == "bool":
         message = "dtype bool cannot be converted to datetime64[ns]"
         raise TypeError(message)
+    if held == "float64":  # with missing cells or fractions, pandas holds the nanoseconds as floats
+        cells = [None if cell is None else float(cell) for cell in cells]
     values, zoned = pandas_datetimes(cells)
     if zoned:
         raise ZonedError(next(cell for cell in cells if isinstance(cell, str) and not is_missing(cell)))

@@ -6,22 +6,24 @@ import re
 from typing import Any, Final
 
 from servesim.payloads import texts
-from servesim.payloads.elements import float32, wrap
+from servesim.payloads.elements import float32
 from servesim.payloads.refusal import bad_request
 from servesim.payloads.request import Table
 from servesim.payloads.signature import Signature, Tensor
 
 MISSING: Final = frozenset(
-    ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A")
-    + ("NA", "NULL", "NaN", "None", "n/a", "nan", "null")
+    (
+        *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A"),
+        *("NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
+    )
 )
 BOOLEANS: Final = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
 _INTEGER: Final = re.compile(r"[ \t]*[+-]?[0-9]+[ \t]*")
 _FLOAT: Final = re.compile(
     r"[ \t]*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)[ \t]*", re.IGNORECASE
 )
+_INT32: Final = range(-(2**31), 2**31)
 _INT64: Final = range(-(2**63), 2**63)
-_UINT64: Final = range(2**64)
 
 Cells = list[str | None]
 """The texts of one column, None where missing."""
@@ -41,8 +43,7 @@ def read(body: bytes, signature: Signature | None = None) -> Table:
     except UnicodeDecodeError as error:
         raise bad_request(texts.NOT_UTF8, error=repr(error)) from error
     try:
-        kinds = _kinds(signature)
-        return _table(text, kinds)
+        return _table(text, _kinds(signature))
     except (ValueError, OverflowError, csv.Error) as error:
         raise bad_request(texts.CSV_INVALID, error=error) from error
 
@@ -60,39 +61,41 @@ def _kinds(signature: Signature | None) -> dict[Any, str]:
 
 
 def _typed(column: Cells, kind: str) -> list[Any]:
+    if not column:
+        return []
     if kind == "datetime":
         message = "the dtype datetime64[ns] is not supported for parsing, pass this column using parse_dates instead"
         raise CsvError(message)
     if kind in ("string", "binary"):
         return list(column)
+    values = _inferred(column)
     if kind in ("float", "double"):
         convert = float32 if kind == "float" else float
-        return [float("nan") if cell is None else convert(_float(cell)) for cell in column]
-    if None in column:
+        return [float("nan") if value is None else convert(_number(value)) for value in values]
+    if None in values:
         message = f"{'Bool' if kind == 'boolean' else 'Integer'} column has NA values"
         raise CsvError(message)
-    return [_boolean(str(cell)) if kind == "boolean" else _integer(str(cell), kind) for cell in column]
+    fits = {"boolean": range(2), "integer": _INT32, "long": _INT64}[kind]
+    return [(bool if kind == "boolean" else int)(_whole(value, fits)) for value in values]
 
 
-def _float(cell: str) -> float:
-    if not _FLOAT.fullmatch(cell):
-        message = f"could not convert string to float: {cell!r}"
+def _number(value: Any) -> float:
+    if isinstance(value, str) and not _FLOAT.fullmatch(value):
+        message = f"could not convert string to float: {value!r}"
         raise CsvError(message)
-    return float(cell)
+    return float(value)
 
 
-def _boolean(cell: str) -> bool:
-    if cell not in BOOLEANS:
-        message = f"cannot safely convert passed user dtype of bool for {cell!r}"
+def _whole(value: Any, fits: range) -> int:
+    """Return a cell as one of the integers that fit, or raise; what would change in the cast is refused."""
+    if isinstance(value, str):
+        message = f"invalid literal for int() with base 10: {value!r}"
         raise CsvError(message)
-    return BOOLEANS[cell]
-
-
-def _integer(cell: str, kind: str) -> int:
-    if not _INTEGER.fullmatch(cell):
-        message = f"invalid literal for int() with base 10: {cell!r}"
+    # A float is made an integer first: looking for a float in a range walks through the range.
+    if (isinstance(value, float) and not value.is_integer()) or int(value) not in fits:
+        message = "cannot safely convert passed user dtype"
         raise CsvError(message)
-    return wrap(int(cell), 32 if kind == "integer" else 64)
+    return int(value)
 
 
 def _inferred(column: Cells) -> list[Any]:
@@ -112,10 +115,11 @@ def _integers(column: Cells) -> list[Any]:
         values = [None if cell is None else int(cell) for cell in column]
     except ValueError:  # beyond the digits that Python converts; pandas keeps such columns as text
         return list(column)
-    if None in values:
+    numbers = [value for value in values if value is not None]
+    if len(numbers) < len(values):
         return [None if value is None else float(value) for value in values]
-    fits = all(value in _INT64 for value in values) or all(value in _UINT64 for value in values)
-    return values if fits else list(column)
+    # Without a dtype that holds them all: Python integers, or text if some are negative.
+    return list(numbers) if min(numbers) >= 0 or all(number in _INT64 for number in numbers) else list(column)
 
 
 def _table(text: str, kinds: dict[Any, str]) -> Table:
@@ -135,7 +139,7 @@ def _table(text: str, kinds: dict[Any, str]) -> Table:
     columns = [[_cell(line, position + leading) for line in lines[1:]] for position in range(len(names))]
     values = []
     for at, (name, column) in enumerate(zip(names, columns, strict=True)):
-        kind = kinds.get(name, kinds.get(at))
+        kind = kinds.get(name, kinds.get(header[at], kinds.get(at)))  # a repeated name keeps its type
         values.append(_inferred(column) if kind is None else _typed(column, kind))
     return Table(names, [list(row) for row in zip(*values, strict=True)])
 

@@ -6,7 +6,10 @@ finer time are dropped. A missing date is None.
 
 import datetime
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - the values are naive by MLflow's definition
 _NS_LIMIT: Final = 2**63
@@ -142,14 +145,14 @@ def _numpy_match(text: str) -> re.Match[str]:
 
 
 def _nanoseconds(found: Any, text: str) -> int:
-    get = found.get if isinstance(found, dict) else found.groupdict().get
+    get: Callable[[str], Any] = found.get if isinstance(found, dict) else found.groupdict().get
     year = int(get("year"))
-    parts = [int(get(name) or 0) for name in ("hour", "minute", "second")]
+    hour, minute, second = (int(get(name) or 0) for name in ("hour", "minute", "second"))
     month, day = int(get("month") or 1), int(get("day") or 1)
     try:
         # Years outside of Python's calendar move in whole periods of 400 years, which have 146097 days.
         periods, inside = divmod(year - 2000, 400)
-        start = datetime.datetime(2000 + inside, month, day, *parts)  # noqa: DTZ001 - naive by definition
+        start = datetime.datetime(2000 + inside, month, day, hour, minute, second)  # noqa: DTZ001 - naive by definition
     except ValueError as error:
         message = f'{str(error).split(" ")[0].capitalize()} out of range in datetime string "{text}"'
         raise ValueError(message) from error

@@ -26,7 +26,9 @@ fast_loads: Callable[[bytes], Any] | None = _orjson_loads
 MAX_DEPTH: Final = 200
 MAX_ECHO_BYTES: Final = 10_000
 
-_LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
+# All digits become 0, so that a plain search, much faster than a pattern, finds any 19 in a row.
+_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
+_LONG_NUMBER: Final = b"0" * 19
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _SHALLOW_PASSES: Final = 8
@@ -40,7 +42,7 @@ def loads(body: bytes) -> Any:
     """
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deep(body):
         raise _unreadable(body, f"nested deeper than {MAX_DEPTH} levels")
-    if fast_loads is None or _LONG_NUMBER.search(body):
+    if fast_loads is None or _LONG_NUMBER in body.translate(_ZEROS):
         return _standard_loads(body)
     try:
         return fast_loads(body)
@@ -60,10 +62,11 @@ def dumps(value: Any) -> bytes:
 def to_jsonable(prediction: Any) -> Any:
     """Return a prediction with a pandas object at its top turned into a list of records, as MLflow does it."""
     kind = type(prediction)
-    if not kind.__module__.startswith("pandas."):
+    if kind.__module__.partition(".")[0] != "pandas" or not hasattr(prediction, "to_dict"):
         return prediction
-    frame = prediction.to_frame(prediction.name or 0) if kind.__name__ == "Series" else prediction
-    return frame.to_dict(orient="records")
+    if kind.__name__ == "Series":
+        prediction = prediction.to_frame(0 if prediction.name is None else prediction.name)
+    return prediction.to_dict(orient="records")
 
 
 def _standard_loads(body: bytes) -> Any:

@@ -60,6 +60,8 @@ def _text(value: Any) -> str:
 
 
 def _bytes(value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
     return str(value).encode("ascii").rstrip(b"\0")
 
 

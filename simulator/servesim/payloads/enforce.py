@@ -4,22 +4,19 @@ Two steps as there: the casts that belong to reading the data (400 BAD_REQUEST),
 INVALID_PARAMETER_VALUE), then the parameters.
 """
 
-import dataclasses
-import reprlib
 from typing import Any, Final
 
 from servesim.payloads import frames, texts
 from servesim.payloads.arrays import NdArray
-from servesim.payloads.columns import ARRAYS, PANDAS, ZonedError, cast, check_array, dtype_text, is_safe, storage
+from servesim.payloads.columns import ARRAYS, PANDAS, ZonedError, cast, check_array, incompatible, is_safe, storage
 from servesim.payloads.params import check_params
-from servesim.payloads.refusal import bad_request, schema_failure
+from servesim.payloads.refusal import bad_request, schema_failure, shown
 from servesim.payloads.request import Request, Table
 from servesim.payloads.signature import Array, Column, Signature, Tensor
 from servesim.payloads.tensors import SchemaError, cast_cells, check_present, check_tensors, tensors_of_table
 from servesim.payloads.values import Parsed, Scalar, from_inputs, from_instances
 
-_SHORT: Final = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 200
+_STACKED: Final = "stacked"
 
 
 def enforce(request: Request, signature: Signature | None = None) -> Request:
@@ -28,6 +25,8 @@ def enforce(request: Request, signature: Signature | None = None) -> Request:
     Without a signature only `instances` and `inputs` change: their values become arrays, so each column gets one
     type. A CSV request must have been parsed with the same signature.
     """
+    if signature is None and request.format not in ("instances", "inputs"):
+        return request
     data = request.data
     if request.format in ("instances", "inputs"):
         read = from_instances if request.format == "instances" else from_inputs
@@ -35,12 +34,11 @@ def enforce(request: Request, signature: Signature | None = None) -> Request:
     elif signature is not None and signature.inputs and request.format.startswith("dataframe"):
         data = _cast_table(data, signature)
     if signature is None:
-        return dataclasses.replace(request, data=_plain(data))
-    shown = _SHORT.repr(request.data)
+        return Request(request.format, _plain(data), request.params, request.client_request_id)
     if signature.inputs:
-        data = _checked(data, signature, shown)
-    params = check_params(request.params, signature.params, shown)
-    return dataclasses.replace(request, data=_plain(data), params=params)
+        data = _checked(data, signature, request.data)
+    params = check_params(request.params, signature.params, request.data)
+    return Request(request.format, _plain(data), params, request.client_request_id)
 
 
 def _plain(data: Any) -> Any:
@@ -73,12 +71,10 @@ def _cast_table(table: Table, signature: Signature) -> Table:
 def _positions(table: Table, columns: tuple[Column, ...], *, named: bool) -> list[tuple[Any, int, Column]]:
     """Return (name, position in the table, input) for every column that is cast."""
     if named:
-        return [
-            (column.name, position, column)
-            for column in columns
-            for position, name in enumerate(table.columns)
-            if name == column.name
-        ]
+        places: dict[Any, list[int]] = {}
+        for position, name in enumerate(table.columns):
+            places.setdefault(name, []).append(position)
+        return [(c.name, position, c) for c in columns for position in places.get(c.name, ())]
     if isinstance(columns[0].type, Tensor):
         columns = columns * len(table.columns)
     return [(name, at, column) for at, (name, column) in enumerate(zip(table.columns, columns, strict=False))]
@@ -90,14 +86,14 @@ def _cast_column(cells: list[Any], column: Column) -> list[Any]:
     return cast(cells, column.type, required=column.required)
 
 
-def _checked(data: Any, signature: Signature, shown: str) -> Any:
+def _checked(data: Any, signature: Signature, given: Any) -> Any:
     """Return the data in the order and types of the signature, or raise the 400 of a schema failure."""
     try:
         if not signature.tensors:
             return _table_checked(*_as_table(data, signature), signature)
         return tensors_of_table(data, signature) if isinstance(data, Table) else _tensors(data, signature)
     except (SchemaError, frames.FrameError) as error:
-        raise schema_failure(texts.SCHEMA_FAILED, data=shown, schema=signature, error=error) from error
+        raise schema_failure(texts.SCHEMA_FAILED, data=shown(given), schema=signature, error=error) from error
 
 
 def _tensors(data: Parsed, signature: Signature) -> Any:
@@ -128,7 +124,10 @@ def _has_arrays(signature: Signature) -> bool:
 
 
 def _in_cell(array: NdArray) -> str:
-    return array.dtype if isinstance(array, Scalar) else ARRAYS
+    """Return how an array lies in the one cell that it becomes; STACKED for more than one dimension."""
+    if isinstance(array, Scalar):
+        return array.dtype
+    return _STACKED if len(array.shape) > 1 else ARRAYS
 
 
 def _json_table(data: dict[str, Any], signature: Signature) -> Table:
@@ -144,9 +143,9 @@ def _json_table(data: dict[str, Any], signature: Signature) -> Table:
 
 
 def _array_table(array: NdArray) -> tuple[Table, dict[Any, str] | None]:
-    if not array.shape:
+    if not array.shape and isinstance(array, Scalar):
         return frames.to_table([array.values]), {0: array.dtype}
-    if len(array.shape) > 2:  # noqa: PLR2004 - rows and columns
+    if not 1 <= len(array.shape) <= 2:  # noqa: PLR2004 - rows and columns
         message = f"Must pass 2-d input. shape={array.shape}"
         raise SchemaError(message)
     table = frames.to_table(array.values)
@@ -199,23 +198,33 @@ def _table_checked(table: Table, known: dict[Any, str] | None, signature: Signat
 def _safe(cells: list[Any], known: dict[Any, str] | None, name: Any, column: Column) -> list[Any]:
     """Return the cells of a column if MLflow takes them as they are; `known` None means that they were cast."""
     if isinstance(column.type, Array):
-        return _arrays_safe(cells, column)
+        return _arrays_safe(cells, column, known.get(name) if known else None)
     kind = str(column.type)
     if known is None:
         if kind == "datetime" and any(isinstance(cell, str) for cell in cells):
-            message = "Please ensure that the input data of datetime column only contains timezone-naive datetime objects."
-            raise SchemaError(message)
+            raise SchemaError(texts.ZONED)
         return cells
     held = known.get(name) or storage(cells)
     if not is_safe(held, kind, cells):
-        raise SchemaError(texts.INCOMPATIBLE.format(name=name, held=held, dtype=dtype_text(kind)))
+        raise SchemaError(incompatible(name, held, kind, cells))
     if kind in ("float", "double"):
         return [float("nan") if cell is None or cell == [] else float(cell) for cell in cells]
     return cells
 
 
-def _arrays_safe(cells: list[Any], column: Column) -> list[Any]:
+def _arrays_safe(cells: list[Any], column: Column, held: str | None) -> list[Any]:
+    items = column.type.items if isinstance(column.type, Array) else None
+    if held == _STACKED and isinstance(items, str):
+        message = "Data must be 1-dimensional"
+        raise SchemaError(message)
+    if held is not None and items != "datetime" and any(cell is None or _has_none(cell) for cell in cells):
+        message = "Expected data to be list or numpy array"  # NumPy has no missing array
+        raise SchemaError(message)
     try:
         return [check_array(cell, column.type, required=column.required) for cell in cells]  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError) as error:
         raise SchemaError(error) from error
+
+
+def _has_none(cell: Any) -> bool:
+    return isinstance(cell, list) and None in cell

@@ -28,7 +28,7 @@ def from_split(value: Any) -> Table:
     """Return the table of a `dataframe_split` value, or raise a 400 `Refused`."""
     if not isinstance(value, dict):
         raise bad_request(texts.SPLIT_NOT_DICT, got=_type_name(value, "list", list))
-    if "data" not in value or value.keys() - _SPLIT_KEYS:
+    if "data" not in value or not value.keys() <= _SPLIT_KEYS:
         keys = "{" + ", ".join(repr(key) for key in sorted(value)) + "}" if value else "set()"
         raise bad_request(texts.SPLIT_KEYS, keys=keys)
     try:
@@ -165,6 +165,8 @@ def _from_lists(data: list[Any], names: tuple[Any, ...] | None) -> Table:
     if len(chosen) != width:
         message = f"{len(chosen)} columns passed, passed data had {width} columns"
         raise FrameError(message)
+    if all(type(row) is list and len(row) == width for row in data):
+        return Table(chosen, data)
     return Table(chosen, [[*row, *[None] * (width - len(row))] for row in data])
 
 
@@ -178,8 +180,10 @@ def _from_scalars(data: list[Any], names: tuple[Any, ...] | None) -> Table:
 
 
 def _fit_index(table: Table, count: int) -> Table:
-    if len(table.cells) == count:
-        return table
+    if len(table.cells) == count or not table.columns:
+        return Table(table.columns, table.cells[:count] + [[]] * (count - len(table.cells)))
+    if not table.cells:  # no data at all: pandas fills the rows with missing values
+        return Table(table.columns, [[None] * len(table.columns) for _ in range(count)])
     if len(table.cells) == 1:  # pandas repeats a single row over the index
         return Table(table.columns, table.cells * count)
     message = f"Shape of passed values is {len(table.cells), len(table.columns)}, indices imply {count} rows"

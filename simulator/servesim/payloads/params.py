@@ -5,7 +5,7 @@ from typing import Any, Final
 from servesim.payloads import texts
 from servesim.payloads.arrays import as_array
 from servesim.payloads.dates import numpy_date
-from servesim.payloads.refusal import Refused, bad_request, invalid_parameter
+from servesim.payloads.refusal import Refused, bad_request, invalid_parameter, shown
 from servesim.payloads.signature import Param
 
 _TYPES: Final[dict[str, tuple[type, ...]]] = {
@@ -23,17 +23,17 @@ class _InvalidError(ValueError):
     """A parameter that does not fit, with the words of MLflow."""
 
 
-def check_params(params: Any, specs: tuple[Param, ...] | None, shown: str) -> Any:
+def check_params(params: Any, specs: tuple[Param, ...] | None, data: Any) -> Any:
     """Return the parameters that the model is called with: the given ones first, then defaults.
 
-    Without specs every parameter is dropped. `shown` is the data as printed in the message. Raises a 400 `Refused`.
+    Without specs every parameter is dropped. `data` is printed in the message. Raises a 400 `Refused`.
     """
     if specs is None:
         return params if params is None else {}
     if params is None:
         params = {}
     if not isinstance(params, dict):
-        raise _refused(shown, f"Parameters must be a dictionary. Got type '{type(params).__name__}'.")
+        raise _refused(data, f"Parameters must be a dictionary. Got type '{type(params).__name__}'.")
     known = {spec.name: spec for spec in specs}
     checked = {name: value for name, value in params.items() if name in known}
     invalid = []
@@ -43,12 +43,12 @@ def check_params(params: Any, specs: tuple[Param, ...] | None, shown: str) -> An
         except _InvalidError as error:
             invalid.append((name, str(error)))
     if invalid:
-        raise _refused(shown, "Invalid parameters found: {" + ", ".join(map(repr, invalid)) + "}")
-    return checked | {spec.name: spec.default for spec in specs if spec.name not in checked}
+        raise _refused(data, "Invalid parameters found: {" + ", ".join(map(repr, invalid)) + "}")
+    return checked | {spec.name: spec.default_value() for spec in specs if spec.name not in checked}
 
 
-def _refused(shown: str, error: str) -> Refused:
-    return invalid_parameter(texts.PREDICT_FAILED, data=shown, error=error)
+def _refused(data: Any, error: str) -> Refused:
+    return invalid_parameter(texts.PREDICT_FAILED, data=shown(data), error=error)
 
 
 def _value(value: Any, spec: Param) -> Any:

@@ -1,11 +1,15 @@
 """Refusals of the scoring layer, as values that carry their status, code, message and evidence."""
 
 import json
+import reprlib
 from typing import Any, Final
 
 from servesim.payloads.texts import Evidence, Text
 
 JSON_TYPE: Final = "application/json"
+_SHORT: Final = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
+
 TEXT_TYPE: Final = "text/plain; charset=utf-8"
 
 _CLASSES: Final = {
@@ -21,7 +25,7 @@ class Refused(Exception):  # noqa: N818 - named for what the client sees
     `error_code` None means a plain text answer. `sqlstate` and `error_class` are left out of the JSON when None.
     """
 
-    def __init__(  # noqa: PLR0913 - the fields of the answer
+    def __init__(
         self,
         status: int,
         error_code: str | None,
@@ -88,6 +92,11 @@ def schema_failure(text: Text, **fields: Any) -> Refused:
 def not_implemented(text: Text, **fields: Any) -> Refused:
     """Return a 501 NOT_IMPLEMENTED: MLflow may read this, this package does not."""
     return Refused(501, "NOT_IMPLEMENTED", text.template.format(**fields), evidence=text.evidence)
+
+
+def shown(data: Any) -> str:
+    """Return data as a message prints it: shortened, where MLflow prints a whole DataFrame."""
+    return _SHORT.repr(data)
 
 
 def _coded(status: int, code: str, text: Text, stack_trace: str | None, fields: dict[str, Any]) -> Refused:

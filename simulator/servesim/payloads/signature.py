@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from servesim.payloads import texts
+from servesim.payloads.refusal import Refused, not_implemented
+
 SCALARS: Final = ("boolean", "integer", "long", "float", "double", "string", "binary", "datetime")
 TENSOR_DTYPES: Final = (
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
@@ -14,6 +17,10 @@ TENSOR_DTYPES: Final = (
 
 class Unsupported(ValueError):  # noqa: N818 - a finding about a signature; the caller answers 501
     """A signature that MLflow knows and this package does not check."""
+
+    def refused(self) -> Refused:
+        """Return the 501 for a request to a model with this signature."""
+        return not_implemented(texts.SIGNATURE_NEEDS_MLFLOW, what=self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One inference parameter; `is_list` for the shape (-1,)."""
+    """One inference parameter; `is_list` for the shape (-1,), whose default is kept as a tuple."""
 
     name: str
     type: str
@@ -65,7 +72,12 @@ class Param:
 
     def __str__(self) -> str:
         """Return the line that MLflow prints for this parameter."""
-        return f"{self.name!r}: {self.type} (default: {self.default}){' (shape: (-1,))' if self.is_list else ''}"
+        shape = " (shape: (-1,))" if self.is_list else ""
+        return f"{self.name!r}: {self.type} (default: {self.default_value()}){shape}"
+
+    def default_value(self) -> Any:
+        """Return the default as the model is given it."""
+        return list(self.default) if self.is_list else self.default
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +190,10 @@ def _param(spec: Any) -> Param:
     if kind not in SCALARS or kind == "binary":
         message = f"parameters of type {kind!r}"
         raise Unsupported(message)
-    return Param(str(spec["name"]), kind, spec["default"], bool(spec.get("shape")))
+    default = spec["default"]
+    if isinstance(default, list):
+        default = tuple(default)
+    return Param(str(spec["name"]), kind, default, bool(spec.get("shape")))
 
 
 def _type_json(kind: str | Array) -> dict[str, Any]:
@@ -195,4 +210,4 @@ def _column_json(column: Column) -> dict[str, Any]:
 
 def _param_json(param: Param) -> dict[str, Any]:
     shape = [-1] if param.is_list else None
-    return {"name": param.name, "default": param.default, "shape": shape, "type": param.type}
+    return {"name": param.name, "default": param.default_value(), "shape": shape, "type": param.type}

@@ -23,13 +23,15 @@ def check_tensors(data: Parsed, signature: Signature) -> Any:
         return check_shape(data, tensor_of(columns[0])).values
     if isinstance(data, NdArray) and len(columns) == 1:
         data = {str(columns[0].name): data}
-    check_present(list(data) if isinstance(data, dict) else [], columns)
-    return {str(c.name): check_shape(data[str(c.name)], tensor_of(c)).values for c in columns}  # type: ignore[call-overload, index]
+    arrays = data if isinstance(data, dict) else {}
+    check_present(list(arrays), columns)
+    return {str(c.name): check_shape(arrays[str(c.name)], tensor_of(c)).values for c in columns}
 
 
 def check_present(names: list[Any], columns: tuple[Column, ...]) -> None:
     """Raise `SchemaError` if a required input is missing."""
-    missing = [column.name for column in columns if column.required and column.name not in names]
+    given = set(names)
+    missing = [column.name for column in columns if column.required and column.name not in given]
     if not missing:
         return
     known = {column.name for column in columns}
@@ -79,8 +81,9 @@ def tensors_of_table(table: Table, signature: Signature) -> Any:
     if spec.shape != (-1, len(table.columns)):
         message = f"the input DataFrame passed had {len(table.columns)} columns and an input shape of {spec.shape}"
         raise SchemaError(message)
-    if spec.dtype == "str":
-        message = "dtype of input object does not match expected dtype <U0"
+    holds_lists = any(isinstance(cell, list) for row in table.cells for cell in row)
+    if spec.dtype == "str" or (holds_lists and spec.dtype != "object"):
+        message = f"dtype of input object does not match expected dtype {spec.dtype}"
         raise SchemaError(message)
     return table.cells
 
@@ -99,7 +102,8 @@ def _column(cells: list[Any], spec: Tensor) -> Any:
     if not cells:
         raise SchemaError(0)
     first = cells[0]
-    if first is not None and not isinstance(first, list | dict):
+    missing = first is None and storage(cells) == "object"  # otherwise pandas holds a NaN, which is a scalar
+    if not missing and not isinstance(first, list | dict):
         return _scalars(cells, spec)
     if isinstance(first, list) and first and not isinstance(first[0], list | dict) and first[0] is not None:
         return _reshaped(cells, spec)

@@ -51,17 +51,11 @@ NOT_JSON: Final = Text(
 # MLflow 3.17.2 answers a plain 500 here, because the parser's RecursionError and ValueError are not caught.
 UNREADABLE_JSON: Final = Text(NOT_JSON.template, "chosen")
 JSON_IS_LIST: Final = Text("Invalid input. " + REQUIRED_FORMAT + ". Received a list.")
-JSON_IS_SCALAR: Final = Text(
-    "Invalid input. " + REQUIRED_FORMAT + ". Received unexpected input type '<class '{got}'>."
-)
-NOT_ONE_FORMAT: Final = Text(
-    REQUIRED_FORMAT + ". Received dictionary with input fields: {fields}. " + PROTOCOL_CHANGED
-)
+JSON_IS_SCALAR: Final = Text("Invalid input. " + REQUIRED_FORMAT + ". Received unexpected input type '<class '{got}'>.")
+NOT_ONE_FORMAT: Final = Text(REQUIRED_FORMAT + ". Received dictionary with input fields: {fields}. " + PROTOCOL_CHANGED)
 
 # Tables
-RECORDS_NOT_LIST: Final = Text(
-    "Invalid input. Dataframe records format must be a list of records. Got {got}."
-)
+RECORDS_NOT_LIST: Final = Text("Invalid input. Dataframe records format must be a list of records. Got {got}.")
 RECORDS_INVALID: Final = Text(
     "Invalid input. Provided dataframe_records field is not a valid dataframe representation in 'records' format. "
     "Error: '{error}'"
@@ -88,8 +82,7 @@ ARRAY_RAGGED: Final = (
     "dimensions. The detected shape was {shape} + inhomogeneous part."
 )
 ARRAY_TOO_DEEP: Final = (
-    "setting an array element with a sequence. The requested array would exceed the maximum number of dimension "
-    "of 64."
+    "setting an array element with a sequence. The requested array would exceed the maximum number of dimension of 64."
 )
 UNEVEN_INSTANCES: Final = Text("Invalid input. The length of values for each input/column name are not the same")
 MIXED_INSTANCES: Final = Text(
@@ -113,6 +106,16 @@ SCHEMA_FAILED: Final = Text(
     "Error: {error}"
 )
 INCOMPATIBLE: Final = "Incompatible input types for column {name}. Can not safely convert {held} to {dtype}."
+INTEGER_HINT: Final = (
+    " Hint: the type mismatch is likely caused by missing values. Integer columns in python can not represent missing "
+    "values and are therefore encoded as floats. The best way to avoid this problem is to infer the model schema based "
+    "on a realistic data sample (training dataset) that includes missing values. Alternatively, you can declare "
+    "integer columns as doubles (float64) whenever these columns may have missing values. See `Handling Integers With "
+    "Missing Values <https://www.mlflow.org/docs/latest/models.html#handling-integers-with-missing-values>`_ for more "
+    "details."
+)
+NOT_NUMBERS: Final = "Failed to convert column  from type object to DataType.double."
+ZONED: Final = "Please ensure that the input data of datetime column only contains timezone-naive datetime objects."
 NON_FINITE: Final = (
     "Cannot convert non-finite values (NA or inf) to integer. Replace or remove non-finite values or cast to an "
     "integer type that supports these values (e.g. 'Int64')"

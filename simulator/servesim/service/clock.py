@@ -8,19 +8,17 @@ the next event. In ``paced`` time follows the wall clock and waits for nothing.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from servesim.core.commands import Admit, Alarm, Due, GiveUp, LoadFinished, MoveTo, Signal, Step
-from servesim.core.endpoint import EndpointPhase
+from servesim.core.commands import Admit, GiveUp, LoadFinished, MoveTo, Step
 from servesim.core.routing import Ticket, TicketState
+from servesim.service import waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from servesim.core.commands import Command, LoadModel
     from servesim.core.endpoint import Endpoint
@@ -36,7 +34,7 @@ EVENTS_PER_MOVE = 1_000_000
 """More events than this in one move of time is a runaway."""
 
 
-class Runaway(RuntimeError):
+class Runaway(RuntimeError):  # noqa: N818 - named for what it is
     """Time was asked to move and events kept making events."""
 
 
@@ -50,6 +48,10 @@ class HeldTooLong(Exception):  # noqa: N818 - an answer for the client, not a fa
         self.timer = timer
         self.now = now
         self.waited_s = waited_s
+
+
+class Stopping(Exception):  # noqa: N818 - an answer for the client, not a failure of ours
+    """The server stops while a request is held."""
 
 
 @dataclass(slots=True)
@@ -90,6 +92,8 @@ class Clock:
         self._alarm: asyncio.TimerHandle | None = None
         self._base = (workspace.timeline.now, time.monotonic())
         self._healing: set[str] = set()
+        self._let_go: list[Ticket] = []
+        self._closed = False
 
     # --- the present ------------------------------------------------------------------------------
 
@@ -109,9 +113,11 @@ class Clock:
 
     def admit(self, endpoint: str, entity: str | None) -> Ticket:
         """Let a request in; in ``paced`` its model's work takes simulated time."""
-        if self.mode != "paced":
-            return self.workspace.execute(Admit(endpoint, entity))  # type: ignore[no-any-return]
-        return self.execute(Admit(endpoint, entity, timed=True))  # type: ignore[no-any-return]
+        if self.mode == "paced":
+            ticket: Ticket = self.execute(Admit(endpoint, entity, timed=True))
+        else:
+            ticket = self.workspace.execute(Admit(endpoint, entity))
+        return ticket
 
     def end(self, command: Command) -> None:
         """Carry out the end of a request."""
@@ -134,7 +140,8 @@ class Clock:
             self._base = (self._base[0] + max(instant - self.now(), 0), self._base[1])
             self._catch_up()
             return
-        await self._wish(lambda: False, lambda: instant, to=instant)
+        to = max(instant, self.workspace.timeline.now)
+        await self._wish(lambda: False, lambda: to, to=to)
 
     async def advance(self, by_ms: int) -> None:
         """Move by a number of milliseconds."""
@@ -143,11 +150,11 @@ class Clock:
     async def next_change(self, endpoint: Endpoint) -> None:
         """Move until a reader of this endpoint would see another answer, if time alone can do that."""
         seen = endpoint.revision
-        await self._wish(lambda: endpoint.revision != seen, lambda: self._next_for(endpoint))
+        await self._wish(lambda: endpoint.revision != seen, lambda: waiting.next_for(self.workspace, endpoint))
 
     async def until_settled(self, endpoint: Endpoint) -> None:
         """Move until no update of this endpoint is in progress, if time alone can do that."""
-        await self._wish(lambda: not endpoint.in_transition, lambda: self._next_for(endpoint))
+        await self._wish(lambda: not endpoint.in_transition, lambda: waiting.next_for(self.workspace, endpoint))
 
     async def before_status(self, endpoint: Endpoint) -> None:
         """Move time for a status read that is answered after it (``--poll settle``)."""
@@ -175,18 +182,29 @@ class Clock:
         if ticket.state is not TicketState.HELD:
             return
         waiter = self._waiting[ticket.number] = asyncio.get_running_loop().create_future()
-        if self.mode == "autojump":
-            self._ask(lambda: ticket.state is not TicketState.HELD, lambda: self._next_of(ticket))
         try:
-            limit = None if self.mode == "paced" else self.hold_timeout_s
-            await asyncio.wait_for(waiter, limit)
-        except TimeoutError:
-            held = HeldTooLong(ticket, self._timer_of(ticket), self.now(), self.hold_timeout_s)
-            raise held from None
+            await self._until_let_go(ticket, waiter)
+        except BaseException:
+            # Also if it was let go at this very moment: nobody is left to run it.
+            self.end(GiveUp(ticket.number, "the client or the hold time-out ended the wait"))
+            raise
         finally:
             self._waiting.pop(ticket.number, None)
-            if ticket.state is TicketState.HELD:
-                self.end(GiveUp(ticket.number, "the client or the hold time-out ended the wait"))
+
+    async def _until_let_go(self, ticket: Ticket, waiter: asyncio.Future[None]) -> None:
+        if self.mode == "autojump":
+            moved = self._ask(
+                lambda: ticket.state is not TicketState.HELD, lambda: waiting.next_of(self.workspace, ticket)
+            )
+            # However long real work takes that is done first: only a wait that no time ends is cut short.
+            await asyncio.wait({waiter, moved}, return_when=asyncio.FIRST_COMPLETED)
+            if not waiter.done():
+                moved.result()
+        limit = None if self.mode == "paced" else self.hold_timeout_s
+        while not (await asyncio.wait({waiter}, timeout=limit))[0]:
+            if self._mover is None or self._mover.done():
+                raise HeldTooLong(ticket, waiting.timer_of(self.workspace, ticket), self.now(), self.hold_timeout_s)
+        waiter.result()
 
     async def race(self, ticket: Ticket, work: asyncio.Future[Any]) -> Any:
         """Wait for a running request's work; return None as soon as the request is refused."""
@@ -196,17 +214,29 @@ class Clock:
         refused = self._waiting[ticket.number] = asyncio.get_running_loop().create_future()
         try:
             await asyncio.wait({work, refused}, return_when=asyncio.FIRST_COMPLETED)
-            if not refused.done():
-                return work.result()
-            work.cancel()
-            return None
+            return None if refused.done() else work.result()
         finally:
+            work.cancel()
             self._waiting.pop(ticket.number, None)
+
+    def refuse_held(self) -> None:
+        """End the wait of every held request with Stopping; running ones go on."""
+        for number, waiter in self._waiting.items():
+            if self._is_held(number) and not waiter.done():
+                waiter.set_exception(Stopping())
+
+    def _is_held(self, number: int) -> bool:
+        ticket = self.workspace.tickets.get(number)
+        return ticket is not None and ticket.state is TicketState.HELD
 
     async def close(self) -> None:
         """Stop moving; who still waits is cancelled."""
+        self._closed = True
         if self._alarm is not None:
             self._alarm.cancel()
+        for number, waiter in self._waiting.items():
+            if self._is_held(number):
+                waiter.cancel()
         tasks = [*self._loads, *([self._mover] if self._mover else [])]
         for task in tasks:
             task.cancel()
@@ -214,9 +244,7 @@ class Clock:
 
     # --- the mover --------------------------------------------------------------------------------
 
-    async def _wish(
-        self, done: Callable[[], bool], limit: Callable[[], int | None], to: int | None = None
-    ) -> None:
+    async def _wish(self, done: Callable[[], bool], limit: Callable[[], int | None], to: int | None = None) -> None:
         await self._ask(done, limit, to)
 
     def _ask(
@@ -233,31 +261,36 @@ class Clock:
             wish = self._wishes.popleft()
             try:
                 await self._grant(wish)
-            except Runaway as error:
+            except asyncio.CancelledError:
+                for left in (wish, *self._wishes):
+                    left.granted.cancel()
+                self._wishes.clear()
+                raise
+            except Exception as error:  # noqa: BLE001 - whoever made the wish is told, and the next one is granted
                 if not wish.granted.done():
                     wish.granted.set_exception(error)
-            except BaseException:
-                wish.granted.cancel()
-                raise
             if not wish.granted.done():
                 wish.granted.set_result(None)
 
     async def _grant(self, wish: _Wish) -> None:
         for _ in range(EVENTS_PER_MOVE):
             await self._perform_effects()
-            if wish.done():
-                return
+            if not wish.done():
+                await self._finished()
             limit = wish.limit()
-            if limit is None:
+            if wish.done() or wish.granted.done() or limit is None:
                 return
             if not self.workspace.execute(Step(limit)):
                 if wish.to is not None:
                     self.workspace.execute(MoveTo(wish.to))
                 return
-            released = self._wake()
-            if not wish.done():
-                await self._finished(released)
-        message = f"{EVENTS_PER_MOVE:,} events happened in one move of time; the last was at {self.workspace.timeline.now}"
+            self._wake()
+        self._run_away()
+
+    def _run_away(self) -> NoReturn:
+        message = (
+            f"{EVENTS_PER_MOVE:,} events happened in one move of time; the last was at {self.workspace.timeline.now}"
+        )
         raise Runaway(message)
 
     async def _perform_effects(self) -> None:
@@ -266,20 +299,22 @@ class Clock:
             self.workspace.execute(await self._load(effects.popleft()))
             self._wake()
 
-    async def _finished(self, released: list[Ticket]) -> None:
-        """Wait for requests that an event let go on: their work belongs to its instant."""
-        while any(ticket.state is TicketState.RUNNING for ticket in released):
+    async def _finished(self) -> None:
+        """Wait for requests that earlier events let go on: their work belongs to those instants."""
+        while any(ticket.state is TicketState.RUNNING for ticket in self._let_go):
             self._ended.clear()
             await self._ended.wait()
+        self._let_go.clear()
 
-    def _wake(self) -> list[Ticket]:
-        released = list(self.workspace.released)
-        self.workspace.released.clear()
-        for ticket in released:
+    def _wake(self) -> None:
+        while self.workspace.released:
+            ticket = self.workspace.released.popleft()
             waiter = self._waiting.get(ticket.number)
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)
-        return [ticket for ticket in released if ticket.number in self._waiting]
+            if waiter is None or waiter.done():
+                continue
+            waiter.set_result(None)
+            if self.mode != "paced":
+                self._let_go.append(ticket)
 
     def _after_change(self) -> None:
         if self.workspace.released:
@@ -293,8 +328,11 @@ class Clock:
     def _catch_up(self) -> None:
         start, since = self._base
         target = start + int((time.monotonic() - since) * 1000 * self.rate)
+        events = 0
         while self.workspace.execute(Step(target)):
-            pass
+            events += 1
+            if events >= EVENTS_PER_MOVE:
+                self._run_away()
         self.workspace.execute(MoveTo(target))
         self._after_change()
 
@@ -312,77 +350,10 @@ class Clock:
             self._alarm.cancel()
             self._alarm = None
         head = self.workspace.timeline.peek()
-        if head is not None:
+        if head is not None and not self._closed:
             delay = (head.due - self.workspace.timeline.now) / 1000 / self.rate
             # Rounded up, so that the event is due when the alarm rings.
             self._alarm = asyncio.get_running_loop().call_later(delay + 0.001, self._catch_up)
-
-    # --- who waits for what -----------------------------------------------------------------------
-
-    def _next_for(self, endpoint: Endpoint) -> int | None:
-        """Return when the next event of an update in progress is due."""
-        if endpoint.phase is EndpointPhase.DELETED or endpoint.pending is None:
-            return None
-        awaited = {entity.deployment_id for entity in endpoint.pending.entities}
-        return next(
-            (timer.due for timer in self._timers() if _moves_update(timer.event, endpoint.id, awaited)), None
-        )
-
-    def _next_of(self, ticket: Ticket) -> int | None:
-        timer = self._timer_of(ticket)
-        return timer.due if timer else None
-
-    def _timer_of(self, ticket: Ticket) -> Timer | None:
-        """Return the timer that a held request waits for."""
-        deployment = ticket.deployment.id
-        return next(
-            (
-                timer
-                for timer in self._timers()
-                if timer.event.deployment_id == deployment and isinstance(timer.event.what, Signal)
-            ),
-            None,
-        )
-
-    def _timers(self) -> Iterator[Timer]:
-        return iter(self.workspace.timeline.pending())
-
-
-def _moves_update(event: Due, endpoint_id: str, deployments: set[str]) -> bool:
-    if event.what is Alarm.CONFIG_SETTLED:
-        return event.endpoint_id == endpoint_id
-    return isinstance(event.what, Signal) and event.deployment_id in deployments
-
-
-def iso(instant: int) -> str:
-    """Write an instant as ISO 8601 in UTC, with milliseconds only where there are some."""
-    moment = datetime.fromtimestamp(instant / 1000, UTC)
-    text = moment.isoformat(timespec="milliseconds" if instant % 1000 else "seconds")
-    return text.replace("+00:00", "Z")
-
-
-def instant_of(text: str) -> int:
-    """Read an ISO 8601 instant; one without an offset is UTC. Raise ValueError."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1000)
-
-
-_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
-
-
-def milliseconds(duration: str | float) -> int:
-    """Read a duration: seconds as a number, or text such as ``90s``, ``31m``, ``1h30m``. Raise ValueError."""
-    if not isinstance(duration, str):
-        return round(duration * 1000)
-    text = duration.replace(" ", "")
-    parts = _PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        message = f"{duration!r} is not a duration: write 500ms, 90s, 31m, 1h30m or 2d"
-        raise ValueError(message)
-    return round(sum(float(number) * _UNITS_MS[unit] for number, unit in parts))
 
 
 class Stopwatch:

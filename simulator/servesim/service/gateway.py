@@ -44,18 +44,21 @@ class Gateway:
         self._clock = clock
         self._models = models
 
-    async def invoke(
-        self, endpoint: str, entity: str | None, body: bytes, content_type: str | None
-    ) -> Served:
+    async def invoke(self, endpoint: str, entity: str | None, body: bytes, content_type: str | None) -> Served:
         """Answer a scoring request; raise Rejected, HeldTooLong or ModelFailure."""
         ticket = self._clock.admit(endpoint, entity)
         if ticket.state is TicketState.HELD:
             await self._clock.hold(ticket)
         if ticket.refusal is not None:
             raise ticket.refusal
-        answer = self._models.answer_now(ticket.deployment.model, body, content_type)
-        if answer is None:
-            answer = await self._real(ticket, body, content_type)
+        try:
+            answer = self._models.answer_now(ticket.deployment.model, body, content_type)
+            if answer is None:
+                answer = await self._real(ticket, body, content_type)
+        except BaseException as error:
+            if ticket.state is TicketState.RUNNING:
+                self._clock.end(GiveUp(ticket.number, type(error).__name__))
+            raise
         self._clock.end(Finish(ticket.number, answer.status))
         return Served(answer, ticket.entity, ticket.number)
 
@@ -66,9 +69,8 @@ class Gateway:
         )
         try:
             outcome = await self._clock.race(ticket, work)
-        except asyncio.CancelledError:
-            self._clock.end(GiveUp(ticket.number, "the client went away"))
-            raise
+        finally:
+            work.cancel()
         if ticket.refusal is not None:
             raise ticket.refusal
         if isinstance(outcome, Answer):

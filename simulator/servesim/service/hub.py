@@ -97,9 +97,8 @@ class Hub:
 
     async def drop(self, workspace: HostedWorkspace) -> None:
         """Forget a workspace and every token of it."""
-        self._sessions = {
-            token: found for token, found in self._sessions.items() if found.workspace is not workspace
-        }
+        self._sessions = {token: found for token, found in self._sessions.items() if found.workspace is not workspace}
+        self.models.forget(workspace.world.registry)
         await workspace.clock.close()
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from servesim.core.commands import AddModel
@@ -18,7 +19,7 @@ UNKNOWN_MODEL_STUB = json.dumps({"behaviour": "hash"})
 """What answers for an unknown model with ``--unknown-models stub``: a number from each row's content."""
 
 
-class SourceUnreadable(RuntimeError):
+class SourceUnreadable(RuntimeError):  # noqa: N818 - named for what is so
     """An MLflow registry or model that the user named cannot be read."""
 
 
@@ -50,11 +51,11 @@ async def model_at(
     workspace: HostedWorkspace, name: str, version: str, path: str, python: str | None = None
 ) -> ModelVersion:
     """Return a version that an MLflow model folder answers for; raise SourceUnreadable."""
-    facts = await workspace.models.pool().inspect_path(path)
+    facts = await workspace.models.pool().inspect_path(path, python)
     if isinstance(facts, ReadFailed):
         message = f"the MLflow model at {path!r} cannot be read: {facts.reason}"
         raise SourceUnreadable(message)
-    return ModelVersion(name, version, "mlflow", facts.path, **_facts(facts), python=python)
+    return _described(ModelVersion(name, version, "mlflow", facts.path, python=python), facts)
 
 
 async def _look_up(workspace: HostedWorkspace, name: str, version: str) -> ModelVersion | None:
@@ -66,15 +67,18 @@ async def _look_up(workspace: HostedWorkspace, name: str, version: str) -> Model
 
 
 def _from_registry(uri: str, found: RegistryVersion) -> ModelVersion:
-    facts = _facts(found.facts) if found.facts else {}
     source = f"models:/{found.name}/{found.version}"
-    return ModelVersion(found.name, found.version, "mlflow", source, registry_uri=uri, **facts)
+    return _described(ModelVersion(found.name, found.version, "mlflow", source, registry_uri=uri), found.facts)
 
 
-def _facts(facts: ModelFacts) -> dict[str, str | None]:
+def _described(model: ModelVersion, facts: ModelFacts | None) -> ModelVersion:
+    """Add what the model's folder says about itself; a version without a readable folder has none."""
+    if facts is None:
+        return model
     signature = {"inputs": facts.inputs, "params": facts.params}
-    return {
-        "digest": facts.digest,
-        "signature": json.dumps(signature) if facts.inputs or facts.params else None,
-        "example": facts.input_example,
-    }
+    return replace(
+        model,
+        digest=facts.digest,
+        signature=json.dumps(signature) if facts.inputs or facts.params else None,
+        example=facts.input_example,
+    )

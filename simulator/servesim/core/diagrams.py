@@ -1,0 +1,77 @@
+"""The page that shows the tables as diagrams: ``python -m servesim.core.diagrams > docs/lifecycle.md``."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeVar
+
+from servesim.core import deployment, endpoint
+from servesim.core.deployment import Phase
+from servesim.core.endpoint import EndpointPhase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_P = TypeVar("_P", bound=StrEnum)
+_S = TypeVar("_S", bound=StrEnum)
+
+_PAGE = """\
+# The two lives
+
+Everything that happens to a deployment or an endpoint is an entry of one of two tables. A signal that a table does
+not list for a state changes nothing; a command that would need it is refused. This page is made from the tables, and
+a test fails when it is older than they are.
+
+## A deployment
+
+One model version on compute. A new one is built, gets its resources, and loads its model; what is *ready* may scale
+to zero, start again when a request comes, or lose its process and recover. Requests are held while it is *starting*,
+*recovering*, *reloading* or *leaving*. When no config names it any more it drains: what it has admitted may be
+answered until the execution limit.
+
+{deployment}
+## An endpoint
+
+An endpoint has an active config, which serves, and perhaps a pending one. A put makes a pending config; when all its
+entities are ready it becomes the active one at once, and when one of them fails the old one goes on serving. Another
+put is refused while an update runs. Delete works in every state.
+
+{endpoint}"""
+
+
+def page() -> str:
+    """Return the page as Markdown with Mermaid diagrams."""
+    lives = _diagram(deployment.TABLE, Phase.BUILDING, Phase.GONE)
+    endpoints = _diagram(endpoint.TABLE, EndpointPhase.EMPTY, EndpointPhase.DELETED)
+    return _PAGE.format(deployment=lives, endpoint=endpoints)
+
+
+def _diagram(table: Mapping[tuple[_P, _S], _P], first: _P, last: _P) -> str:
+    phases = [*type(first)]
+    lines = [
+        "stateDiagram-v2",
+        *(f'state "{phase}" as {_key(phase)}' for phase in phases),
+        f"[*] --> {_key(first)}",
+        *_arrows(table),
+        f"{_key(last)} --> [*]",
+    ]
+    drawing = "\n    ".join(lines)
+    rows = "".join(f"| {left} | {signal} | {entered} |\n" for (left, signal), entered in table.items())
+    return f"```mermaid\n{drawing}\n```\n\n| In | on | it becomes |\n|---|---|---|\n{rows}"
+
+
+def _arrows(table: Mapping[tuple[_P, _S], _P]) -> Iterator[str]:
+    signals: dict[tuple[_P, _P], list[str]] = {}
+    for (left, signal), entered in table.items():
+        signals.setdefault((left, entered), []).append(str(signal))
+    for (left, entered), labels in signals.items():
+        yield f"{_key(left)} --> {_key(entered)} : {', '.join(labels)}"
+
+
+def _key(phase: StrEnum) -> str:
+    return phase.name.lower()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

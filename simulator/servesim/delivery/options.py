@@ -1,0 +1,102 @@
+"""Options that commands share, and models as they are written on the command line."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from servesim.core.commands import AddModel
+from servesim.models.stubs import Stub
+from servesim.service import sources
+from servesim.service.versions import function_version, stub_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from servesim.service.hub import HostedWorkspace
+
+_MODEL = re.compile(r"(?P<name>[^=@]+)(?:@(?P<version>[^=]+))?=(?P<what>.+)", re.DOTALL)
+_CALLABLE = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<attribute>[A-Za-z_][\w.]*)")
+
+
+def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
+    """Declare an option that can also be given as ``SERVESIM_…``."""
+    variable = "SERVESIM_" + names[0].removeprefix("--").upper().replace("-", "_")
+    return click.option(*names, envvar=variable, show_envvar=True, show_default=True, **settings)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOption:
+    """``NAME[@VERSION]=WHAT``, checked as far as it can be before a server runs."""
+
+    name: str
+    version: str | None
+    stub: Stub | None = None
+    function: Callable[..., Any] | None = None
+    path: str = ""
+
+    async def register(self, workspace: HostedWorkspace) -> None:
+        """Register the version; raise SourceUnreadable."""
+        version = self.version or workspace.world.registry.next_version(self.name)
+        if self.stub is not None:
+            model = stub_version(self.name, version, self.stub)
+        elif self.function is not None:
+            model = function_version(self.name, version, workspace.models.keep(self.function))
+        else:
+            model = await sources.model_at(workspace, self.name, version, self.path)
+        workspace.clock.execute(AddModel(model))
+
+
+def parse_model(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> list[ModelOption]:
+    """Read every ``--model``; raise BadParameter."""
+    return [_model(text) for text in texts]
+
+
+def _model(text: str) -> ModelOption:
+    match = _MODEL.fullmatch(text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not NAME=WHAT or NAME@VERSION=WHAT")
+    name, version, what = match["name"], match["version"], match["what"]
+    behaviour, _, argument = what.partition(":")
+    if behaviour == "constant":
+        return ModelOption(name, version, stub=Stub("constant", _json(argument)))
+    if behaviour == "fail":
+        return ModelOption(name, version, stub=Stub("fail", message=argument) if argument else Stub("fail"))
+    if what in {"echo", "hash"}:
+        return ModelOption(name, version, stub=Stub(what))  # type: ignore[arg-type]  # one of the two
+    if Path(what).is_dir():
+        return ModelOption(name, version, path=what)
+    function = _CALLABLE.fullmatch(what)
+    if function is None:
+        expected = "echo, hash, constant:JSON, fail, module:function, or the folder of an MLflow model"
+        raise click.BadParameter(f"{what!r} is none of {expected}")
+    return ModelOption(name, version, function=_callable(function["module"], function["attribute"]))
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"constant:{text} is not JSON ({error}); write e.g. constant:0.5") from error
+
+
+def _callable(module: str, attribute: str) -> Callable[..., Any]:
+    # As `python -m` does: a module of the working directory can be named.
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise click.BadParameter(f"{module}:{attribute} cannot be imported: {error}") from error
+    if not callable(found):
+        raise click.BadParameter(f"{module}:{attribute} is not callable")
+    return found  # type: ignore[no-any-return]  # callable, as was checked

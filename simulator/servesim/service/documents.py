@@ -1,0 +1,116 @@
+"""YAML files that people write, with errors that point at file, line and key."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from servesim.service.shipped import shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+SIZE_LIMIT = 4 * 1024 * 1024
+"""Bytes of a file."""
+NODE_LIMIT = 200_000
+"""Values of a file, counted with what its aliases stand for."""
+
+Key = tuple[str | int, ...]
+
+
+class DocumentError(ValueError):
+    """A file is not what it should be; the text names file, line and key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The content of a file and the line of each of its keys."""
+
+    path: Path
+    content: Any
+    lines: dict[Key, int]
+
+    def error(self, key: Sequence[str | int], message: str) -> DocumentError:
+        """Return the error about a key, or about the nearest that encloses it."""
+        place = tuple(key)
+        while place and place not in self.lines:
+            place = place[:-1]
+        where = f"{self.path}, line {self.lines.get(place, 1)}"
+        return DocumentError(f"{where}: {_dotted(key)}: {message}" if key else f"{where}: {message}")
+
+
+def read_document(path: str | Path, schema: str) -> Document:
+    """Read a YAML file that fits a definition of the scenario schema; raise DocumentError."""
+    path = Path(path)
+    document = _parse(path, _text(path))
+    found = next(iter(_validator(schema).iter_errors(document.content)), None)
+    if found is not None:
+        raise document.error([*found.instance_path], found.message)
+    return document
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > SIZE_LIMIT:
+            raise DocumentError(f"{path}: larger than {SIZE_LIMIT:,} bytes")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DocumentError(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+
+
+def _parse(path: Path, text: str) -> Document:
+    lines: dict[Key, int] = {}
+    document = Document(path, None, lines)
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        for key, node in _nodes(document, root, ()):
+            lines[key] = node.start_mark.line + 1
+            if len(lines) > NODE_LIMIT:
+                raise document.error(key, f"more than {NODE_LIMIT:,} values")
+        return Document(path, yaml.safe_load(text), lines)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise DocumentError(f"{path}, line {line}: {error.problem or error}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        if isinstance(error, DocumentError):
+            raise
+        raise DocumentError(f"{path}: {error}") from error
+
+
+def _nodes(document: Document, node: yaml.Node | None, key: Key) -> Iterator[tuple[Key, yaml.Node]]:
+    """Yield each value with its key; a key that stands twice is an error, the last would win silently."""
+    if node is None:
+        return
+    yield key, node
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _nodes(document, item, (*key, index))
+    elif isinstance(node, yaml.MappingNode):
+        seen = set()
+        for name, value in node.value:
+            inner = (*key, str(name.value))
+            if inner in seen:
+                document.lines[inner] = name.start_mark.line + 1
+                raise document.error(inner, "stands twice")
+            seen.add(inner)
+            yield from _nodes(document, value, inner)
+
+
+@cache
+def _validator(definition: str) -> Any:
+    import jsonschema_rs  # noqa: PLC0415 - most runs read no file
+
+    schema = json.loads(shipped("scenarios/scenario.schema.json").read_text(encoding="utf-8"))
+    return jsonschema_rs.validator_for({**schema, "$ref": f"#/$defs/{definition}"})
+
+
+def _dotted(key: Sequence[str | int]) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+    return text.removeprefix(".")

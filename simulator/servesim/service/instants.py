@@ -1,0 +1,44 @@
+"""Instants and durations as people write them: ISO 8601 in UTC, ``31m``; inside they are milliseconds."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+
+def iso(instant: int) -> str:
+    """Write an instant as ISO 8601 in UTC, with milliseconds only where there are some. Raise ValueError."""
+    try:
+        moment = datetime.fromtimestamp(instant / 1000, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ValueError("simulated time ends with the year 9999") from error
+    text = moment.isoformat(timespec="milliseconds" if instant % 1000 else "seconds")
+    return text.replace("+00:00", "Z")
+
+
+def instant_of(text: str) -> int:
+    """Read an ISO 8601 instant; one without an offset is UTC. Raise ValueError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        message = f"{text!r} is not an instant in ISO 8601 such as 2026-01-05T09:00:00Z ({error})"
+        raise ValueError(message) from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)
+
+
+_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
+
+
+def milliseconds(duration: str | float) -> int:
+    """Read a duration: seconds as a number, or text such as ``90s``, ``31m``, ``1h30m``. Raise ValueError."""
+    if not isinstance(duration, str):
+        return round(duration * 1000)
+    text = duration.replace(" ", "")
+    parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        message = f"{duration!r} is not a duration: write 500ms, 90s, 31m, 1h30m or 2d"
+        raise ValueError(message)
+    return round(sum(float(number) * _UNITS_MS[unit] for number, unit in parts))

@@ -1,0 +1,14 @@
+"""Where the files are that ship with the package: schemas and ready-made scenarios."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_CHECKOUT = _PACKAGE.parents[1]
+
+
+def shipped(name: str) -> Path:
+    """Return the path of a shipped file or folder, e.g. ``scenarios/scenario.schema.json``."""
+    installed = _PACKAGE / "_data" / name
+    return installed if installed.exists() else _CHECKOUT / name

@@ -1,0 +1,341 @@
+"""Random sessions: what holds after every command, what is left in the end, and what a replay gives."""
+
+import json
+import pickle
+import types
+import typing
+from dataclasses import asdict, fields, is_dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from servesim.core import commands
+from servesim.core.commands import (
+    AddModel,
+    Admit,
+    Alarm,
+    CancelUpdate,
+    ConfigRequest,
+    CreateEndpoint,
+    DeleteEndpoint,
+    EntitySpec,
+    Finish,
+    GiveUp,
+    LoadFinished,
+    MoveTo,
+    NotSimulated,
+    Route,
+    Signal,
+    Step,
+    UpdateConfig,
+    WorkerDied,
+)
+from servesim.core.deployment import BROKEN, UP, WAITING, Phase
+from servesim.core.draws import Stream
+from servesim.core.errors import Rejected
+from servesim.core.profile import MINUTE
+from servesim.core.registry import ModelVersion
+from servesim.core.routing import TicketState
+from servesim.core.workspace import LOG_LINES
+from servesim.generations.ga import render_endpoint
+
+ENDPOINTS = ("e", "f")
+
+
+class Walk:
+    """One random session; ``choose(n)`` gives the next number below n."""
+
+    def __init__(self, lab, ana, choose):
+        self.lab, self.ana, self.choose = lab, ana, choose
+        self.world = lab.world
+        self.loading = []
+        self.before = (lab.now, {}, {})
+        self.rendered = {}
+
+    def any_of(self, options):
+        return options[self.choose(len(options))]
+
+    def go(self, steps, *, checked):
+        actions = [self.create, self.put, self.put, self.request, self.request, self.end, self.end, self.pass_time]
+        actions += [self.pass_time, self.pass_time, self.load, self.load, self.rare]
+        for _ in range(steps):
+            command = self.any_of(actions)()
+            if command is None:
+                continue
+            picture = self.lab.snapshot() if checked else None
+            try:
+                self.world.execute(command)
+            except Rejected:
+                assert not checked or self.lab.snapshot() == picture
+            self.loading += self.world.effects
+            self.world.effects.clear()
+            if checked:
+                self.check()
+
+    # --- what can happen ---
+
+    def config(self):
+        count = self.choose(3) + (self.choose(20) > 0)
+        specs = [
+            EntitySpec(name, "m", str(1 + self.choose(3)), scale_to_zero=self.choose(2) > 0)
+            for name in ("a", "b", "c")[:count]
+        ]
+        share = 25 * self.choose(5)
+        shares = {1: [100], 2: [share, 100 - share]}.get(count, [share, 0, 100 - share])
+        return ConfigRequest(tuple(specs), tuple(map(Route, "abc"[:count], shares)))
+
+    def create(self):
+        config = self.config() if self.choose(6) else None
+        return CreateEndpoint(self.any_of(ENDPOINTS), self.ana, config, serving=self.choose(3) == 0)
+
+    def put(self):
+        return UpdateConfig(self.any_of(ENDPOINTS), self.ana, self.config())
+
+    def request(self):
+        return Admit(self.any_of(ENDPOINTS), self.any_of([None, None, "a", "x"]), timed=self.choose(2) > 0)
+
+    def end(self):
+        number = self.any_of([*self.world.tickets, 0])
+        return Finish(number, 200) if self.choose(3) else GiveUp(number, "the client went away")
+
+    def load(self):
+        if not self.loading:
+            return None
+        effect = self.loading.pop(self.choose(len(self.loading)))
+        return LoadFinished(effect.deployment_id, None if self.choose(5) else "no such file", "read\n")
+
+    def pass_time(self):
+        head = self.world.timeline.peek()
+        if head is None:
+            return MoveTo(self.lab.now + self.choose(40) * MINUTE)
+        if self.choose(4):
+            return Step(head.due)
+        return MoveTo(self.lab.now + self.choose(head.due - self.lab.now + 1))
+
+    def rare(self):
+        deployment = self.any_of([*self.world.deployments, "nobody"])
+        return self.any_of(
+            [
+                WorkerDied(deployment),
+                WorkerDied(deployment),
+                CancelUpdate(self.any_of(ENDPOINTS)),
+                DeleteEndpoint(self.any_of(ENDPOINTS)),
+                AddModel(ModelVersion("m", str(1 + self.choose(3)), "stub", str(self.choose(9)))),
+                NotSimulated(self.ana.name, "GET /x"),
+            ]
+        )
+
+    # --- what holds ---
+
+    def check(self):
+        self.check_progress()
+        for endpoint in self.world.endpoints.values():
+            self.check_endpoint(endpoint)
+        self.check_tickets()
+        self.check_timers()
+        self.check_for_leaks()
+
+    def check_progress(self):
+        now, versions, revisions = self.before
+        living = self.world.by_id.values()
+        self.before = (
+            self.lab.now,
+            {endpoint.id: endpoint.versions for endpoint in living},
+            {endpoint.id: endpoint.revision for endpoint in living},
+        )
+        assert self.lab.now >= now
+        for earlier, present in zip((versions, revisions), self.before[1:], strict=True):
+            assert all(present[name] >= number for name, number in earlier.items() if name in present)
+        assert sorted(self.world.by_id) == sorted(endpoint.id for endpoint in self.world.endpoints.values())
+        assert len(self.world.log) <= LOG_LINES
+
+    def check_endpoint(self, endpoint):
+        for config in (endpoint.active, endpoint.pending):
+            assert not config or sum(route.percentage for route in config.routes) == 100
+        serving = self.deployments(endpoint.active)
+        assert all(one.phase in UP | WAITING | BROKEN for one in serving)
+        assert self.world.is_ready(endpoint) == (bool(serving) and all(one.phase in UP for one in serving))
+        assert endpoint.in_transition <= bool(endpoint.pending)
+        if endpoint.in_transition:
+            self.check_that_it_will_end(endpoint)
+        assert (endpoint.settling is None) or endpoint.in_transition
+        # Who keeps what was rendered may do so until the revision grows.
+        key = (endpoint.id, endpoint.revision)
+        document = render_endpoint(self.world, endpoint)
+        assert self.rendered.setdefault(key, document) == document
+
+    def check_that_it_will_end(self, endpoint):
+        awaited = [one for one in self.deployments(endpoint.pending) if one.phase not in UP]
+        assert awaited or endpoint.settling
+        assert not any(one.phase in BROKEN for one in awaited)
+        assert all(one.timers or self.is_loading(one) for one in awaited)
+
+    def check_tickets(self):
+        tickets = self.world.tickets.values()
+        for deployment in {ticket.deployment for ticket in tickets} | set(self.world.deployments.values()):
+            mine = [ticket for ticket in tickets if ticket.deployment is deployment]
+            held = [ticket for ticket in mine if ticket.state is TicketState.HELD]
+            assert deployment.id in self.world.deployments
+            assert list(deployment.held) == held
+            assert deployment.in_flight == len(mine) - len(held)
+            assert all(ticket.timer for ticket in held)
+            assert not held or deployment.phase in WAITING | {Phase.LEAVING}
+        assert {ticket.state for ticket in tickets} <= {TicketState.HELD, TicketState.RUNNING}
+
+    def check_timers(self):
+        for timer in self.world.timeline.pending():
+            due = timer.event
+            if due.what is Alarm.CONFIG_SETTLED:
+                assert self.world.by_id[due.endpoint_id].settling == timer
+            elif due.what is Alarm.EXECUTION_LIMIT:
+                assert self.world.tickets[due.request].timer == timer
+            else:
+                assert timer in self.world.deployments[due.deployment_id].timers
+
+    def check_for_leaks(self):
+        for deployment in self.world.deployments.values():
+            endpoint = self.world.by_id.get(deployment.endpoint_id)
+            configs = (endpoint.active, endpoint.pending) if endpoint else ()
+            named = any(deployment in self.deployments(config) for config in configs)
+            waits = deployment.timers or self.is_loading(deployment)
+            assert named != (deployment.phase in {Phase.LEAVING, Phase.DRAINING})
+            assert named or waits
+            if deployment.phase is Phase.READY and deployment.spec.scale_to_zero:
+                assert deployment.in_flight or deployment.timers
+
+    def deployments(self, config):
+        return [self.world.deployments[one.deployment_id] for one in config.entities] if config else []
+
+    def is_loading(self, deployment):
+        return any(effect.deployment_id == deployment.id for effect in self.loading)
+
+    # --- the end ---
+
+    def finish(self):
+        """Delete everything and let time pass: nothing may be left."""
+        for name in list(self.world.endpoints):
+            self.world.execute(DeleteEndpoint(name))
+        for effect in self.loading:
+            self.world.execute(LoadFinished(effect.deployment_id))
+        self.loading.clear()
+        while head := self.world.timeline.peek():
+            self.world.execute(Step(head.due))
+            for effect in list(self.world.effects):
+                self.world.execute(LoadFinished(effect.deployment_id))
+            self.world.effects.clear()
+        left = (self.world.deployments, self.world.tickets, self.world.endpoints, self.world.by_id)
+        assert left == ({}, {}, {}, {})
+
+
+@settings(max_examples=120, deadline=None)
+@given(data=st.data())
+def test_the_invariants_hold_after_every_command(labs, ana, data):
+    walk = Walk(labs(), ana, lambda count: data.draw(st.integers(0, count - 1)))
+    walk.go(40, checked=True)
+    walk.finish()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_invariants_hold_in_long_sessions(labs, ana, seed):
+    walk = Walk(labs(seed=seed), ana, chooser(seed))
+    walk.go(400, checked=True)
+    walk.finish()
+
+
+# --- replay ---------------------------------------------------------------------------------------
+
+
+def chooser(seed):
+    """Choose by draws: a session without any other chance in it."""
+    stream, drawn = Stream(seed, "walk"), iter(range(10**9))
+    return lambda count: stream.between(next(drawn), 0, count - 1)
+
+
+def session(labs, ana, seed, steps=1_500):
+    recorded = []
+    lab = labs(seed=seed, recorder=recorded.append)
+    Walk(lab, ana, chooser(seed)).go(steps, checked=False)
+    return lab, recorded
+
+
+def replay(labs, seed, recorded):
+    # The laboratory's own models came first in the recording, too.
+    lab = labs(seed=seed)
+    for command in recorded[3:]:
+        lab.world.effects.clear()
+        try:
+            lab.do(command)
+        except Rejected:
+            continue
+    lab.world.effects.clear()
+    return lab
+
+
+def answers(lab):
+    return {name: render_endpoint(lab.world, one) for name, one in lab.world.endpoints.items()}
+
+
+def test_the_same_seed_and_commands_give_one_event_log_ten_times(labs, ana):
+    logs = [list(session(labs, ana, seed=3)[0].world.log) for _ in range(10)]
+    assert len(logs[0]) > 500
+    assert all(log == logs[0] for log in logs)
+
+
+def test_another_seed_gives_another(labs, ana):
+    logs = []
+    for seed in (3, 4):
+        lab = labs(seed=seed)
+        Walk(lab, ana, chooser(0)).go(300, checked=False)
+        logs.append(list(lab.world.log))
+    assert logs[0] != logs[1]
+
+
+def test_the_sessions_reach_every_phase(labs, ana):
+    said = {line.what for seed in range(5) for line in session(labs, ana, seed)[0].world.log}
+    assert {f"deployment {phase}" for phase in Phase} <= said
+    assert {"update failed", "update canceled", "create failed", "create canceled", "config serving"} <= said
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_was_recorded_can_be_executed_again(labs, ana, seed):
+    lab, recorded = session(labs, ana, seed)
+    again = replay(labs, seed, recorded)
+    assert again.snapshot() == lab.snapshot()
+    assert answers(again) == answers(lab)
+    assert {type(command) for command in recorded} == set(typing.get_args(commands.Command))
+
+
+def test_recorded_commands_can_be_written_down(labs, ana):
+    lab, recorded = session(labs, ana, seed=1)
+    assert pickle.loads(pickle.dumps(recorded)) == recorded  # noqa: S301 - what this test has just written
+    written = json.dumps([[type(command).__name__, asdict(command)] for command in recorded])
+    read = [rebuilt(getattr(commands, name), members) for name, members in json.loads(written)]
+    assert read == recorded
+    assert replay(labs, 1, read).snapshot() == lab.snapshot()
+
+
+def rebuilt(kind, value):
+    """Make a value of a type from the JSON that was made of it."""
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        return None if value is None else rebuilt(inner[0], value)
+    if origin is tuple:
+        kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
+        return tuple(map(rebuilt, kinds, value))
+    if is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        return kind(**{field.name: rebuilt(hints[field.name], value[field.name]) for field in fields(kind)})
+    return kind(*value) if kind is Route else value
+
+
+def test_every_command_is_a_frozen_value():
+    for kind in typing.get_args(commands.Command):
+        assert kind.__dataclass_params__.frozen, kind
+        assert kind.__dataclass_params__.eq, kind
+        assert not hasattr(kind, "__dict__") or kind.__slots__ is not None
+
+
+def test_signals_and_alarms_never_share_a_name():
+    # Timers of both kinds are told apart by equality.
+    assert not {str(signal) for signal in Signal} & {str(alarm) for alarm in Alarm}

@@ -1,0 +1,163 @@
+"""The handle on a workspace: models, clock, cancel, event log."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import urllib.request
+
+import pytest
+
+from servesim.core.errors import Rejected
+from servesim.delivery.extras import MissingExtra, needs
+
+
+def call(sim, path, body=None, method=None):
+    """Make a plain call and return status, answer, headers."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(sim.host + path, data=data, method=method)
+    request.add_header("Authorization", f"Bearer {sim.token}")
+    request.add_header("Content-Type", "application/json")
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, json.load(answer), answer.headers
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error), error.headers
+
+
+def create(sim, name, model, **entity):
+    spec = {"entity_name": model, "entity_version": "1", **entity}
+    assert call(sim, "/api/2.0/serving-endpoints", {"name": name, "config": {"served_entities": [spec]}})[0] == 200
+    while call(sim, f"/api/2.0/serving-endpoints/{name}")[1]["state"]["config_update"] == "IN_PROGRESS":
+        pass
+
+
+def score(sim, name, *rows, **rest):
+    return call(sim, f"/serving-endpoints/{name}/invocations", {"dataframe_records": list(rows), **rest})
+
+
+def test_a_callable_answers_in_a_thread_of_its_own(servesim):
+    seen = []
+
+    def predict(rows, params):
+        seen.append(threading.current_thread().name)
+        return [row["a"] * params.get("by", 1) for row in rows]
+
+    servesim.models.function("m", predict)
+    create(servesim, "e", "m")
+    assert score(servesim, "e", {"a": 2}, {"a": 3}, params={"by": 10})[1] == {"predictions": [20, 30]}
+    assert seen[0].startswith("servesim-model")
+
+
+def test_a_callable_that_raises_is_a_model_that_raised(servesim):
+    def predict(rows):
+        raise ValueError("boom")
+
+    servesim.models.function("m", predict, signature={"a": "double"})
+    create(servesim, "e", "m")
+    status, answer, _ = score(servesim, "e", {"a": 2})
+    assert (status, answer["error_code"]) == (400, "BAD_REQUEST")
+    assert "ValueError: boom" in answer["stack_trace"]
+
+
+def test_a_signature_is_enforced_for_stubs_and_callables(servesim):
+    servesim.models.stub("m", "echo", signature={"a": "double"})
+    servesim.models.function("f", lambda rows: rows, signature={"a": "double"})
+    for name in ("m", "f"):
+        create(servesim, name, name)
+        assert score(servesim, name, {"a": 1})[1] == {"predictions": [{"a": 1.0}]}
+        status, answer, _ = score(servesim, name, {"b": 1})
+        assert (status, answer["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+
+
+def test_what_only_mlflow_can_check_is_501_and_names_the_extra(servesim):
+    servesim.models.stub("m")
+    model = servesim.workspace.world.registry.get("m", "1")
+    object.__setattr__(model, "signature", json.dumps({"inputs": '[{"type": "any", "name": "x"}]', "params": None}))
+    create(servesim, "e", "m")
+    status, answer, _ = score(servesim, "e", {"x": 1})
+    assert (status, answer["error_code"]) == (501, "NOT_IMPLEMENTED")
+    assert "servesim[mlflow]" in answer["message"]
+
+
+def test_versions_count_up_unless_named(servesim):
+    assert servesim.models.stub("m") == "1"
+    assert servesim.models.stub("m", version=7) == "7"
+    assert servesim.models.function("m", len) == "8"
+
+
+def test_the_clock_moves_when_told_and_never_back(servesim):
+    assert servesim.clock.advance("31m") == "2026-01-05T09:31:00Z"
+    assert servesim.clock.advance(1.5) == "2026-01-05T09:31:01.500Z"
+    assert servesim.clock.run_until("2026-01-05T10:00:00+00:00") == "2026-01-05T10:00:00Z"
+    assert servesim.clock.run_until("2026-01-01T00:00:00") == "2026-01-05T10:00:00Z"
+    with pytest.raises(ValueError, match="time does not run backwards"):
+        servesim.clock.advance(-1)
+    with pytest.raises(ValueError, match="'half an hour' is not a duration"):
+        servesim.clock.advance("half an hour")
+
+
+@pytest.mark.servesim(clock="frozen")
+def test_an_update_can_be_canceled(servesim):
+    servesim.models.stub("m")
+    spec = {"entity_name": "m", "entity_version": "1"}
+    call(servesim, "/api/2.0/serving-endpoints", {"name": "e", "config": {"served_entities": [spec]}})
+    servesim.cancel_update("e")
+    answer = call(servesim, "/api/2.0/serving-endpoints/e")[1]
+    assert answer["state"] == {
+        "ready": "NOT_READY",
+        "config_update": "UPDATE_CANCELED",
+        "suspend": "NOT_SUSPENDED",
+    }
+    assert answer["pending_config"]["served_entities"][0]["state"]["deployment"] == "DEPLOYMENT_ABORTED"
+    with pytest.raises(Rejected, match="no update"):
+        servesim.cancel_update("e")
+
+
+@pytest.mark.servesim(clock="frozen", hold_timeout=0.05)
+def test_a_held_request_in_a_frozen_world_says_what_would_move_it(servesim):
+    servesim.models.stub("m")
+    spec = {"entity_name": "m", "entity_version": "1", "scale_to_zero_enabled": True}
+    call(servesim, "/api/2.0/serving-endpoints", {"name": "e", "config": {"served_entities": [spec]}})
+    servesim.clock.advance("41m")
+    status, answer, _ = score(servesim, "e", {"a": 1})
+    assert (status, answer["error_code"]) == (504, "DEADLINE_EXCEEDED")
+    assert "waits for its cold start, due at 2026-01-05T09:41:1" in answer["message"]
+    assert "servesim.clock.run_until('2026-01-05T09:41:1" in answer["message"]
+
+
+def test_the_environment_points_clients_here(servesim):
+    assert servesim.env["DATABRICKS_HOST"] == servesim.host
+    assert servesim.env["DATABRICKS_TOKEN"] == servesim.token
+
+
+def test_the_event_log_tells_the_story(servesim):
+    servesim.models.stub("m")
+    create(servesim, "e", "m")
+    told = [(line.what, line.subject) for line in servesim.log]
+    assert told[:3] == [
+        ("model added", "m"),
+        ("endpoint created", "tester@example.com"),
+        ("config asked for", "tester@example.com"),
+    ]
+    assert ("deployment ready", "m-1") in told
+
+
+def test_a_missing_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "databricks.sdk", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'servesim\[clients\]'"), needs("clients"):
+        import databricks.sdk  # noqa: F401
+
+
+def test_ids_and_draws_follow_the_seed_alone(servesim_server):
+    def world(seed):
+        sim = servesim_server.open(seed=seed)
+        sim.models.stub("m")
+        create(sim, "e", "m")
+        found = call(sim, "/api/2.0/serving-endpoints/e")[1]["id"]
+        sim.close()
+        return found
+
+    assert world(1) == world(1) != world(2)

@@ -1,0 +1,224 @@
+"""``servesim serve`` as a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+
+import pytest
+
+SERVE = [sys.executable, "-c", "from servesim.delivery.cli import main; main()", "serve", "--port", "0"]
+
+
+class Serving:
+    """A running `servesim serve`."""
+
+    def __init__(self, process):
+        self.process = process
+        self.lines = []
+        exports = [process.stdout.readline().strip() for _ in range(3)]
+        self.exports = dict(line.removeprefix("export ").split("=", 1) for line in exports if "=" in line)
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+
+    def _read(self):
+        self.lines.extend(line.rstrip("\n") for line in self.process.stdout)
+
+    def call(self, path, body=None, *, token=None, method=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.exports["DATABRICKS_HOST"] + path, data=data, method=method)
+        request.add_header("Content-Type", "application/json")
+        request.add_header("Authorization", f"Bearer {token or self.exports['DATABRICKS_TOKEN']}")
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        code = self.process.wait(timeout=30)
+        self.reader.join(timeout=30)
+        return code
+
+
+@contextlib.contextmanager
+def serving(*options, cwd=None, **variables):
+    environment = {**os.environ, **variables}
+    process = subprocess.Popen(
+        [*SERVE, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        cwd=cwd,
+    )
+    try:
+        server = Serving(process)
+        yield server
+        if process.poll() is None:
+            server.end()
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def refusal(*options, **variables):
+    """Run a serve that can't begin and return its exit code and what it said."""
+    run = subprocess.run(
+        [*SERVE, *options],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return run.returncode, run.stderr
+
+
+def entity(model, **rest):
+    return {"config": {"served_entities": [{"entity_name": model, "entity_version": "1", **rest}]}}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_prints_exports_and_a_line_for_each_request_and_ends_cleanly(number):
+    with serving("--unknown-models", "stub") as server:
+        assert set(server.exports) == {"DATABRICKS_HOST", "DATABRICKS_TOKEN", "NO_PROXY"}
+        server.call("/api/2.0/serving-endpoints", {"name": "e", **entity("m")})
+        server.call("/api/2.0/serving-endpoints/e")
+        assert server.call("/serving-endpoints/e/invocations", {"inputs": [1]})[0] == 200
+        assert server.call("/api/2.0/serving-endpoints/none")[0] == 404
+        assert server.call("/api/2.1/jobs/list")[0] == 501
+        assert server.call("/api/2.0/serving-endpoints", token="wrong")[0] == 403
+        assert server.end(number) == 0
+    assert server.lines == [
+        "user@example.com POST /api/2.0/serving-endpoints -> 200",
+        "user@example.com GET /api/2.0/serving-endpoints/e -> 200",
+        "user@example.com POST /serving-endpoints/e/invocations -> 200 m-1",
+        "user@example.com GET /api/2.0/serving-endpoints/none -> 404 (recorded)",
+        "user@example.com GET /api/2.1/jobs/list -> 501 (chosen)",
+        "- GET /api/2.0/serving-endpoints -> 403 (recorded)",
+        "not simulated, answered 501: 1 x GET /api/2.1/jobs/list",
+    ]
+
+
+def test_options_are_variables_too(tmp_path):
+    (tmp_path / "answers.py").write_text("def predict(rows):\n    return [len(row) for row in rows]\n")
+    variables = {
+        "SERVESIM_TOKEN": "secret-one",
+        "SERVESIM_CLOCK": "frozen",
+        "SERVESIM_MODEL": "m=answers:predict",
+    }
+    with serving("--quiet", cwd=tmp_path, **variables) as server:
+        assert server.exports["DATABRICKS_TOKEN"] == "secret-one"
+        server.call("/api/2.0/serving-endpoints", {"name": "e", **entity("m")})
+        for _ in range(3):
+            assert server.call("/api/2.0/serving-endpoints/e")[1]["state"]["ready"] == "NOT_READY"
+    assert server.lines == []
+
+
+def test_a_scenario_serves_at_once_and_a_callable_answers(tmp_path):
+    (tmp_path / "answers.py").write_text("def predict(rows, params):\n    return [params['x']] * len(rows)\n")
+    world = tmp_path / "world.yaml"
+    world.write_text("endpoints:\n  - {name: e, config: {served_entities: [{entity_name: m, entity_version: 1}]}}")
+    other = tmp_path / "other.yaml"
+    other.write_text("workspace: other\nseed: 8\nprincipals: [{user: o@example.com, token: other-token}]")
+    options = ("--scenario", str(world), "--scenario", str(other), "--model", "m=answers:predict")
+    with serving(*options, cwd=tmp_path) as server:
+        body = {"dataframe_records": [{"a": 1}], "params": {"x": 7}}
+        assert server.call("/serving-endpoints/e/invocations", body) == (200, {"predictions": [7]})
+        assert server.call("/api/2.0/serving-endpoints", token="other-token")[1] == {"endpoints": []}
+        assert server.call("/serving-endpoints/e/invocations", body, token="other-token")[0] == 404
+
+
+def test_held_requests_get_503_and_running_ones_end_when_it_stops(tmp_path):
+    (tmp_path / "answers.py").write_text(
+        "import threading\nstarted = threading.Event()\n"
+        "def predict(rows):\n    print('started', flush=True)\n    threading.Event().wait(1)\n    return rows\n"
+    )
+    world = tmp_path / "world.yaml"
+    world.write_text(
+        "clock: paced\nprofile: {cold_start: 1h, idle_to_zero: 1ms}\n"
+        "models: [{name: cold, stub: echo}]\n"
+        "endpoints:\n"
+        "  - {name: e, config: {served_entities: [{entity_name: m, entity_version: 1}]}}\n"
+        "  - {name: c, config: {served_entities: [{entity_name: cold, entity_version: 1, "
+        "scale_to_zero_enabled: true}]}}\n"
+    )
+    with serving("--scenario", str(world), "--model", "m=answers:predict", cwd=tmp_path) as server:
+        answers = {}
+
+        def score(name):
+            answers[name] = server.call(f"/serving-endpoints/{name}/invocations", {"inputs": [1]})
+
+        while "Scaled to zero" not in json.dumps(server.call("/api/2.0/serving-endpoints/c")):
+            pass
+        threads = [threading.Thread(target=score, args=(name,)) for name in ("e", "c")]
+        for thread in threads:
+            thread.start()
+        while "started" not in server.lines:
+            pass
+        assert server.end() == 0
+        for thread in threads:
+            thread.join()
+    assert answers["e"] == (200, {"predictions": [1]})
+    assert answers["c"][0] == 503
+    assert answers["c"][1]["error_code"] == "TEMPORARILY_UNAVAILABLE"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--host", "0.0.0.0"), "Add --allow-remote if that is what you want"),  # noqa: S104 - it is refused
+        (("--host", "example.com"), "example.com can be reached from other machines"),
+        (("--profile", "swift"), "there is no profile 'swift': give faithful, instant"),
+        (("--clock", "sundial"), "'sundial' is not one of 'autojump', 'frozen', 'paced'"),
+        (("--rate", "0", "--clock", "paced"), "rate must be a positive number"),
+        (("--start-time", "noon"), "'noon' is not an instant in ISO 8601"),
+        (("--hold-timeout", "long"), "'long' is not a duration"),
+        (("--scenario", "none.yaml"), "none.yaml: No such file"),
+        (("--model", "m"), "'m' is not NAME=WHAT"),
+        (("--model", "m=constant:x"), "constant:x is not JSON"),
+        (("--model", "m=json:nothing"), "json:nothing cannot be imported"),
+        (("--model", "m=json:__name__"), "json:__name__ is not callable"),
+        (("--model", "m=wat"), "'wat' is none of echo, hash"),
+    ],
+)
+def test_what_cannot_begin_says_why(options, said):
+    code, error = refusal(*options)
+    assert code in {1, 2}
+    assert said in " ".join(error.split())
+    assert "Traceback" not in error
+
+
+def test_a_port_that_is_taken_is_named():
+    with serving() as server:
+        port = server.exports["DATABRICKS_HOST"].rpartition(":")[2]
+        code, error = refusal("--port", port)
+    assert code == 1
+    assert port in error
+    assert "Traceback" not in error
+
+
+def test_a_workspace_nobody_can_call_is_refused(tmp_path):
+    world = tmp_path / "world.yaml"
+    world.write_text("workspace: other")
+    code, error = refusal("--scenario", str(world))
+    assert code == 1
+    assert "workspace 'other' has no principals" in error
+
+
+def test_help_teaches():
+    run = subprocess.run([*SERVE[:3], "serve", "--help"], capture_output=True, text=True, check=True)
+    for word in ("servesim serve --unknown-models stub", "SERVESIM_PORT", "--grace", "--allow-remote"):
+        assert word in run.stdout

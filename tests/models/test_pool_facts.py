@@ -1,0 +1,176 @@
+"""What the pool reads from model folders and MLflow registries."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from servesim.models.pool import (
+    Answer,
+    Loaded,
+    LoadFailed,
+    ModelFacts,
+    ReadFailed,
+    RegistryVersion,
+    WorkerKey,
+    WorkerPool,
+)
+
+pytestmark = pytest.mark.mlflow
+
+WithPool = Callable[..., Any]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folders_facts(with_pool: WithPool, pool_models: Path) -> None:
+    facts = with_pool(lambda pool: pool.inspect_path(pool_models / "demanding"))
+    assert isinstance(facts, ModelFacts)
+    assert facts.requirements == ("mlflow", "numpy==1.0.0", "a-package-that-nobody-has>=2")
+    assert facts.input_example is not None
+    assert json.loads(facts.input_example) == {"inputs": ["echo hello"]}
+    assert facts.python_version == ".".join(map(str, sys.version_info[:3]))
+    assert facts.mlflow_version is not None
+    assert facts.model_uuid is not None
+    assert len(facts.digest) == 64
+
+
+def test_the_digest_is_the_contents(with_pool: WithPool, pool_models: Path, tmp_path: Path) -> None:
+    for name in ("same", "changed", "renamed"):
+        shutil.copytree(pool_models / "probe", tmp_path / name)
+    (tmp_path / "same" / "__pycache__").mkdir()
+    (tmp_path / "same" / "__pycache__" / "x.pyc").write_bytes(b"x")
+    with (tmp_path / "changed" / "requirements.txt").open("a", encoding="utf-8") as file:
+        file.write("\n")
+    (tmp_path / "renamed" / "conda.yaml").rename(tmp_path / "renamed" / "conda2.yaml")
+
+    async def act(pool: WorkerPool) -> list[str]:
+        folders = [pool_models / "probe", *(tmp_path / name for name in ("same", "changed", "renamed"))]
+        found = [await pool.inspect_path(folder) for folder in folders]
+        return [facts.digest for facts in found if isinstance(facts, ModelFacts)]
+
+    original, same, changed, renamed = with_pool(act)
+    assert original == same
+    assert len({original, changed, renamed}) == 3
+
+
+def test_a_folder_that_is_no_model_gives_the_reason(with_pool: WithPool, tmp_path: Path) -> None:
+    async def act(pool: WorkerPool) -> list[ModelFacts | ReadFailed]:
+        return [await pool.inspect_path(tmp_path), await pool.inspect_path(tmp_path / "missing")]
+
+    empty, missing = with_pool(act)
+    assert isinstance(empty, ReadFailed)
+    assert "MLmodel" in empty.reason
+    assert missing == ReadFailed(
+        f"FileNotFoundError: there is no model folder at {tmp_path / 'missing'}",
+        "FileNotFoundError",
+        missing.log if isinstance(missing, ReadFailed) else "",
+    )
+
+
+def test_a_registrys_versions(with_pool: WithPool, pool_models: Path) -> None:
+    uri = f"sqlite:///{pool_models}/registry.db"
+    before = files(pool_models)
+    versions = with_pool(lambda pool: pool.list_registry(uri))
+    assert not isinstance(versions, ReadFailed)
+    assert [(version.name, version.version, version.aliases) for version in versions] == [
+        ("fraud", "1", ("champion",)),
+        ("fraud", "2", ()),
+        ("fraud", "3", ()),
+    ]
+    first, _, removed = versions
+    assert first.facts is not None
+    assert first.facts.path == str(pool_models / "probe")
+    assert (first.status, first.stage, first.reason) == ("READY", "None", None)
+    assert removed.facts is None
+    assert removed.reason == f"FileNotFoundError: there is no model folder at {pool_models / 'removed'}"
+    assert files(pool_models) == before
+
+
+def test_one_version_is_found(with_pool: WithPool, pool_models: Path) -> None:
+    uri = f"sqlite:///{pool_models}/registry.db"
+
+    async def act(pool: WorkerPool) -> list[RegistryVersion | ReadFailed]:
+        return [await pool.find(uri, "fraud", version) for version in ("1", "9")]
+
+    found, missing = with_pool(act)
+    assert isinstance(found, RegistryVersion)
+    assert found.aliases == ("champion",)
+    assert isinstance(missing, ReadFailed)
+    assert missing.code == "RESOURCE_DOES_NOT_EXIST"
+
+
+def test_a_registered_model_is_loaded_by_version_or_alias(with_pool: WithPool, pool_models: Path) -> None:
+    uri = f"sqlite:///{pool_models}/registry.db"
+    before = files(pool_models)
+
+    async def act(pool: WorkerPool) -> list[object]:
+        keys = [WorkerKey(f"models:/fraud{reference}", uri) for reference in ("/1", "@champion", "/2", "/9")]
+        return [await pool.load(key) for key in keys]
+
+    first, champion, refuses, missing = with_pool(act)
+    assert isinstance(first, Loaded)
+    assert champion == first
+    assert isinstance(refuses, LoadFailed)
+    assert refuses.reason == "RuntimeError: no weights here"
+    assert isinstance(missing, LoadFailed)
+    assert missing.reason == "MlflowException: Model Version (name=fraud, version=9) not found"
+    assert files(pool_models) == before
+
+
+def test_another_interpreter_is_told_where_a_registered_model_lies(
+    with_pool: WithPool, pool_models: Path, other_python: str
+) -> None:
+    uri = f"sqlite:///{pool_models}/registry.db"
+
+    async def act(pool: WorkerPool) -> list[object]:
+        references = ("@champion", "@nobody")
+        return [await pool.load(WorkerKey(f"models:/fraud{name}", uri, python=other_python)) for name in references]
+
+    found, missing = with_pool(act)
+    assert isinstance(found, Loaded)
+    assert isinstance(missing, LoadFailed)
+    assert missing.reason.startswith("MlflowException: ")
+
+
+def test_a_server_that_does_not_answer_gives_the_reason(with_pool: WithPool) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        outcome = with_pool(lambda pool: pool.list_registry(uri))
+    assert isinstance(outcome, ReadFailed)
+    assert "onnection refused" in outcome.reason
+
+
+def test_a_registry_that_is_none_is_not_created(with_pool: WithPool, tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("not a database, but long enough to be read as one" * 40, encoding="utf-8")
+
+    async def act(pool: WorkerPool) -> list[object]:
+        names = ("missing.db", "text.db")
+        return [await pool.list_registry(f"sqlite:///{tmp_path}/{name}") for name in names]
+
+    missing, text = with_pool(act)
+    assert isinstance(missing, ReadFailed)
+    assert "there is no MLflow registry at " in missing.reason
+    assert isinstance(text, ReadFailed)
+    assert "file is not a database" in text.reason + text.log
+    assert not (tmp_path / "missing.db").exists()
+
+
+def test_scoring_writes_nothing_beside_the_server(
+    with_pool: WithPool, pool_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    key = WorkerKey(str(pool_models / "probe"))
+    answer = with_pool(lambda pool: pool.score(key, b'{"inputs": ["echo x"]}', "application/json"))
+    assert isinstance(answer, Answer)
+    assert list(tmp_path.iterdir()) == []
