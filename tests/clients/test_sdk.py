@@ -71,11 +71,10 @@ def test_create_and_wait_with_the_default_poll_takes_one_step_of_the_client(clie
 
 
 @settle
-def test_create_and_wait_reports_each_look(client):
-    seen = []
-    client.serving_endpoints.create("fraud", config=config("fraud", entity())).result(callback=seen.append)
-    client.serving_endpoints.wait_get_serving_endpoint_not_updating("fraud", callback=seen.append)
-    assert {look.name for look in seen} <= {"fraud"}
+def test_create_and_the_waiter_by_itself(client):
+    client.serving_endpoints.create("fraud", config=config("fraud", entity()))
+    waited = client.serving_endpoints.wait_get_serving_endpoint_not_updating("fraud")
+    assert waited.state.ready is EndpointStateReady.READY
 
 
 def test_create_and_a_loop_of_ones_own(client):
@@ -207,6 +206,14 @@ def test_get_or_create(client):
 def test_who_calls_and_which_workspace(client):
     assert client.current_user.me().user_name == "tester@example.com"
     assert client.get_workspace_id() > 10**14
+
+
+def test_a_script_that_knows_nothing_of_servesim(world, monkeypatch):
+    for name, value in world.env.items():
+        monkeypatch.setenv(name, value)
+    client = databricks.WorkspaceClient()
+    assert list(client.serving_endpoints.list()) == []
+    assert client.config.auth_type == "pat"
 
 
 def test_construction_warns_of_nothing(world, caplog):

@@ -224,7 +224,7 @@ DOCUMENTS = VALUES | st.recursive(
 
 SHARED = [HealthCheck.function_scoped_fixture]
 few = settings(max_examples=150, deadline=None, suppress_health_check=SHARED, derandomize=True)
-many = settings(max_examples=10_000, deadline=None, suppress_health_check=SHARED)
+many = settings(max_examples=4_000, deadline=None, suppress_health_check=SHARED)
 
 
 def mutated(changes):

@@ -1,6 +1,11 @@
 """Every refusal on the wire: status, error_code, text, and the envelope around them."""
 
+import re
+
 import pytest
+
+from servesim.models.pool_types import LoadFailed, QueueFull, WorkerDied
+from servesim.service.gateway import ModelFailure
 
 ENDPOINTS = "/api/2.0/serving-endpoints"
 ENTITY = {"entity_name": "main.ml.fraud", "entity_version": "1"}
@@ -266,6 +271,41 @@ def test_the_url_of_a_served_entity_ignores_the_split(wire):
     assert {wire.score().headers["Served-Model-Name"] for _ in range(20)} == {"a"}
     answer = wire.score(served="b")
     assert (answer.json, answer.headers["Served-Model-Name"]) == ({"predictions": [2]}, "b")
+
+
+@pytest.mark.servesim(clock="frozen", hold_timeout=0.05)
+def test_a_request_that_nothing_releases_is_told_what_it_waits_for(wire):
+    wire.create(entities=[{**ENTITY, "scale_to_zero_enabled": True}])
+    wire.handle.clock.advance("2h")
+    answer = wire.score()
+    assert (answer.status, answer.json["error_code"]) == (504, "DEADLINE_EXCEEDED")
+    due = re.search(
+        r"It waits for its cold start, due at (\S+); simulated time stands at (\S+)\.", answer.json["message"]
+    )
+    assert due[2] == "2026-01-05T11:00:00Z"
+    assert f"servesim.clock.run_until('{due[1]}')" in answer.json["message"]
+    wire.handle.clock.run_until(due[1])
+    assert wire.score().json == {"predictions": [1]}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected", "text"),
+    [
+        (QueueFull(64), (429, "RESOURCE_EXHAUSTED"), "Too many concurrent requests."),
+        (LoadFailed("no module named 'x'"), (500, "INTERNAL_ERROR"), "no module named 'x'"),
+        (WorkerDied("exit code 9"), (500, "INTERNAL_ERROR"), "process of served entity 'fraud-1' ended"),
+    ],
+    ids=["too much to do", "does not load again", "died"],
+)
+def test_a_model_that_gives_no_answer(wire, monkeypatch, outcome, expected, text):
+    async def fail(*_arguments):
+        raise ModelFailure(outcome, "fraud-1")
+
+    monkeypatch.setattr(wire.handle.workspace.gateway, "invoke", fail)
+    answer = wire.score()
+    assert (answer.status, answer.json["error_code"]) == expected
+    assert text in answer.json["message"]
+    assert list(answer.json) == ["error_code", "message"]
 
 
 # --- what is not simulated ------------------------------------------------------------------------

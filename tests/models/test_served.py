@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
+import types
 import urllib.error
 import urllib.request
 
@@ -174,3 +176,25 @@ def test_a_model_folder_that_vanished_fails_its_reload(servesim, pool_models, tm
     state = call(servesim, "/api/2.0/serving-endpoints/e")[1]["config"]["served_entities"][0]["state"]
     assert state["deployment"] == "DEPLOYMENT_FAILED"
     assert "Failed to deploy m-1" in state["deployment_state_message"]
+
+
+@pytest.mark.parametrize("uvloop", [True, False], ids=["fast", "plain"])
+def test_serve_takes_its_models_from_a_registry(pool_models, uvloop):
+    block = "" if uvloop else "import sys; sys.modules['uvloop'] = None; "
+    program = f"{block}from servesim.delivery.cli import main; main()"
+    command = [sys.executable, "-c", program, "serve", "--port", "0", "--quiet"]
+    command += ["--mlflow-registry", f"sqlite:///{pool_models}/registry.db", "--poll", "settle"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            lines = [server.stdout.readline().strip() for _ in range(3)]
+            sim = types.SimpleNamespace(host=lines[0].partition("=")[2], token=lines[1].partition("=")[2])
+            put(sim, "e", {"entity_name": "fraud", "entity_version": "1"})
+            assert settled(sim, "e")["state"]["ready"] == "READY"
+            assert ask(sim, "e", "echo served") == (200, {"predictions": ["served"]})
+            worker = ask(sim, "e", "pid")[1]["predictions"][0]
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(timeout=30) == 0
+            with pytest.raises(ProcessLookupError):
+                os.kill(worker, 0)
+        finally:
+            server.kill()

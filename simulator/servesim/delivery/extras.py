@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class MissingExtra(ImportError):
+class MissingExtra(ImportError):  # noqa: N818 - named for what is so
     """A package of an extra is not installed."""
 
 

@@ -88,7 +88,7 @@ USER = Principal("user@example.com", "User")
 @option("--quiet", is_flag=True, help="Print no line for each request.")
 @click.pass_context
 def command(context: click.Context, /, **options: Any) -> None:
-    r"""Serve until Ctrl-C or SIGTERM, and print the lines that point clients here.
+    """Serve until Ctrl-C or SIGTERM, and print the lines that point clients here.
 
     \b
     servesim serve                                     127.0.0.1:8765
@@ -97,7 +97,7 @@ def command(context: click.Context, /, **options: Any) -> None:
     servesim serve --mlflow-registry sqlite:///mlflow.db
     servesim serve --port 0 --clock frozen             time moves only when told
     SERVESIM_SEED=7 servesim serve                     options are variables too
-    """
+    """  # noqa: D301 - click reads the control character itself
     _check_host(options["host"], allowed=options["allow_remote"])
     given = {name: options[name] for name in SETTINGS}
     chosen = {name for name in given if context.get_parameter_source(name) is not ParameterSource.DEFAULT}

@@ -127,10 +127,10 @@ class Server:
             reply = Reply(refused.status, encode({"error_code": refused.status, "message": message}), grade="recorded")
         except Stopping:
             reply = error(503, "TEMPORARILY_UNAVAILABLE", STOPPING, self._request_id(session), "chosen")
-        except Exception as problem:  # the one place that keeps our own failures from clients
+        except Exception as problem:  # noqa: BLE001 - the one place that keeps our own failures from clients
             if isinstance(problem, ConnectionError) and request.transport is None:
                 return web.Response(status=CLIENT_GONE)  # nobody is there to read it
-            reply = self._broken(request, session)
+            reply = self._broken(request, session, problem)
         if self._log_call is not None:
             self._log_call(_line(principal, request, reply))
         return web.Response(
@@ -152,7 +152,7 @@ class Server:
         found = await self._routes.resolve(request)  # type: ignore[arg-type]  # reads method and path
         if found.http_exception is not None:
             raise _not_simulated(request, session, getattr(found.http_exception, "allowed_methods", ()))
-        handler: Callable[[Call], Awaitable[Reply]] = found.handler  # type: ignore[assignment]
+        handler: Callable[[Call], Awaitable[Reply]] = found.handler  # type: ignore[assignment]  # one of the table
         return await handler(Call(request, session, dict(found)))
 
     def _authenticate(self, request: web.BaseRequest) -> Session:
@@ -175,9 +175,9 @@ class Server:
         self._errors += 1
         return f"00000000-0000-0000-0000-{self._errors:012x}"
 
-    def _broken(self, request: web.BaseRequest, session: Session | None) -> Reply:
+    def _broken(self, request: web.BaseRequest, session: Session | None, problem: Exception) -> Reply:
         request_id = self._request_id(session)
-        logger.exception("request %s failed: %s %s", request_id, request.method, request.path)
+        logger.error("request %s failed: %s %s", request_id, request.method, request.path, exc_info=problem)
         message = f"servesim failed to answer this call; its log has the reason under request {request_id}."
         return error(500, "INTERNAL_ERROR", message, request_id, "chosen")
 

@@ -10,7 +10,7 @@ import signal
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from servesim.models.worker_serve import HEADER, MAX_FRAME_BYTES, pack
 
@@ -91,8 +91,7 @@ class Channel(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport (asyncio's callback)."""
-        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101 - asyncio's promise, for the types
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is none by its class
         self.accepts = True
 
     def data_received(self, data: bytes) -> None:
