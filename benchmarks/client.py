@@ -59,9 +59,7 @@ class Tally:
 
     def __init__(self, expected: dict[str, list[str]]) -> None:
         """Expect these bodies by served entity and connection; nothing expects only 200."""
-        self.expected = {
-            entity.encode(): [body.encode() for body in bodies] for entity, bodies in expected.items()
-        }
+        self.expected = {entity.encode(): [body.encode() for body in bodies] for entity, bodies in expected.items()}
         self.latencies: list[float] = []
         self.refused = 0
         self.wrong = 0

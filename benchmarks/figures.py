@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import isnan
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
 
 NOTHING = "-"
 
@@ -47,7 +49,8 @@ class Figure:
 
     def as_json(self) -> dict[str, Any]:
         """Return the figure with its verdict."""
-        return {**asdict(self), "met": self.met}
+        value = None if isnan(self.value) else self.value
+        return {**asdict(self), "value": value, "met": self.met}
 
 
 def paired(ours: Sequence[float], theirs: Sequence[float]) -> float:

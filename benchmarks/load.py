@@ -123,7 +123,13 @@ def _latency(said: str, share: str) -> float:
 
 
 def throughput(
-    row: str, what: str, ours: Sequence[Sample], theirs: Sequence[Sample], floor: float | None, reach: float | None
+    row: str,
+    what: str,
+    ours: Sequence[Sample],
+    theirs: Sequence[Sample],
+    *,
+    floor: float | None = None,
+    reach: float | None = None,
 ) -> Figure:
     """Hold our requests a second against the baseline's."""
     failed = sum(one.failed for one in ours)

@@ -71,11 +71,7 @@ class Process:
             start_new_session=True,
         )
         try:
-            while not _answers(self.port, self._ready):
-                if self._process.poll() is not None or time.perf_counter() - began > START_LIMIT_S:
-                    message = f"it did not start (BENCH_STDERR=1 shows why): {' '.join(self.command)}"
-                    raise RuntimeError(message)
-                time.sleep(POLL_S)
+            self._await_first_200(began)
         except BaseException:
             self._end()
             raise
@@ -108,6 +104,14 @@ class Process:
             return None
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS:"))
         return int(line.split()[1]) / 1024
+
+    def _await_first_200(self, began: float) -> None:
+        assert self._process is not None
+        while not _answers(self.port, self._ready):
+            if self._process.poll() is not None or time.perf_counter() - began > START_LIMIT_S:
+                message = f"it did not start (BENCH_STDERR=1 shows why): {' '.join(self.command)}"
+                raise RuntimeError(message)
+            time.sleep(POLL_S)
 
     def _end(self) -> None:
         assert self._process is not None

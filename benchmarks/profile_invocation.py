@@ -26,6 +26,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+ALWAYS = 0.97
 CALLS = {"invocation": ONE_ROW, "get": GET_ONE, "list": LIST_ALL}
 
 
@@ -47,9 +48,12 @@ def main() -> None:
     console = Console(width=110)
     slower = f"sampling made it {paired([sampled or cpu_us], [cpu_us]):.2f} times that"
     console.print(f"{options.call}, {options.install}: {cpu_us:.0f} us of processor time a request ({slower})")
-    _show(console, "by layer", _layers(counts["own"]), counts["own"], cpu_us)
-    _show(console, "function: own time", counts["own"], counts["own"], cpu_us, options.lines)
-    _show(console, "function: with what it calls", counts["within"], counts["own"], cpu_us, options.lines)
+    own, samples = counts["own"], sum(counts["own"].values())
+    # What every stack has in common says nothing.
+    within = {name: count for name, count in counts["within"].items() if count < ALWAYS * samples}
+    tables = {"by layer": _layers(own), "function: own time": own, "function: with what it calls": within}
+    for heading, counted in tables.items():
+        _show(console, heading, counted, cpu_us / samples, options.lines)
 
 
 def _options() -> argparse.Namespace:
@@ -58,7 +62,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--install", choices=servers.INSTALLS, default="base")
     parser.add_argument("--call", choices=CALLS, default="invocation")
     parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--lines", type=int, default=40)
     return parser.parse_args()
 
@@ -70,15 +74,12 @@ def _layers(own: dict[str, int]) -> dict[str, int]:
     return dict(layers)
 
 
-def _show(
-    console: Console, heading: str, counts: dict[str, int], own: dict[str, int], cpu_us: float, lines: int = 20
-) -> None:
-    scale = cpu_us / sum(own.values())
+def _show(console: Console, heading: str, counts: dict[str, int], us_each: float, lines: int) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("us", justify="right")
     table.add_column(heading)
     for name, count in sorted(counts.items(), key=lambda entry: -entry[1])[:lines]:
-        table.add_row(f"{count * scale:.1f}", name)
+        table.add_row(f"{count * us_each:.1f}", name)
     console.print(table)
 
 

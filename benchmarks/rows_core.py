@@ -39,9 +39,7 @@ def virtual(plan: Plan) -> list[Figure]:
     runs = [script("run_core.py", "virtual", str(20_000 if plan.quick else 200_000)) for _ in range(plan.rounds)]
     rate = median(run["per_cpu_second"] for run in runs)
     return [
-        Figure(
-            row="virtual", what="Admit and Finish, no HTTP", value=rate, unit="/s CPU", floor=100_000, reach=500_000
-        )
+        Figure(row="virtual", what="Admit and Finish, no HTTP", value=rate, unit="/s CPU", floor=100_000, reach=500_000)
     ]
 
 

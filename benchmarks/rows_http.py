@@ -41,7 +41,7 @@ def invocation_signature(plan: Plan) -> list[Figure]:
         sides = [(bare, ONE_ROW), (base, typed), (fast, typed)]
         theirs, *ours = _rounds(plan, sides, CONNECTIONS[0])
     return [
-        load.throughput("invocation-signature", f"{install}, 8 connections", found, theirs, None, None)
+        load.throughput("invocation-signature", f"{install}, 8 connections", found, theirs)
         for install, found in zip(("base", "fast"), ours, strict=True)
     ]
 
@@ -61,7 +61,7 @@ def get_many(plan: Plan) -> list[Figure]:
     count = QUICK_MANY if plan.quick else MANY
     with servers.made_in_core("fast", endpoints=1) as one, servers.made_in_core("fast", endpoints=count) as many:
         theirs, ours = _rounds(plan, [(one, GET_ONE), (many, GET_ONE)], CONNECTIONS[0])
-    return [load.throughput("get-many", f"GET, {count:,} endpoints against one", ours, theirs, 0.9, 1.0)]
+    return [load.throughput("get-many", f"GET, {count:,} endpoints against one", ours, theirs, floor=0.9, reach=1.0)]
 
 
 def list_all(plan: Plan) -> list[Figure]:
@@ -105,7 +105,7 @@ def _invocation(row: str, install: str, plan: Plan, *, floor: float, reach: floa
             theirs, ours = _rounds(plan, [(bare, ONE_ROW), (product, ONE_ROW)], connections)
             what = f"stub, everything on, {connections} connections"
             figures += [
-                load.throughput(row, what, ours, theirs, floor, reach),
+                load.throughput(row, what, ours, theirs, floor=floor, reach=reach),
                 load.tail(row, f"p99, {connections} connections", ours, theirs, 2.0),
             ]
     return figures
@@ -117,7 +117,7 @@ def _get(row: str, install: str, plan: Plan) -> list[Figure]:
         for connections, floor in zip(CONNECTIONS, (0.6, 0.5), strict=True):
             theirs, ours = _rounds(plan, [(bare, GET_ONE), (product, GET_ONE)], connections)
             what = f"GET of one endpoint, {connections} connections"
-            figures.append(load.throughput(row, what, ours, theirs, floor, 0.8))
+            figures.append(load.throughput(row, what, ours, theirs, floor=floor, reach=0.8))
     return figures
 
 

@@ -35,10 +35,12 @@ def real_model(plan: Plan) -> list[Figure]:
         with _mlflow(model, folder) as mlflow, servers.command_line("fast", world, "--model-workers", "1") as ours:
             calls = (score(ROW, "/invocations"), score(ROW, "/serving-endpoints/iris/invocations"))
             pairs = zip((mlflow, ours), calls, strict=True)
-            sides = [lambda server=server, call=call: load.sample(server, call, CONNECTIONS, plan) for server, call in pairs]
+            sides = [
+                lambda server=server, call=call: load.sample(server, call, CONNECTIONS, plan) for server, call in pairs
+            ]
             theirs, found = load.alternate(plan.rounds, *sides)
     what = "scikit-learn model, one worker, against mlflow models serve, 8 connections"
-    return [load.throughput("real-model", what, found, theirs, 1.3, 1.7)]
+    return [load.throughput("real-model", what, found, theirs, floor=1.3, reach=1.7)]
 
 
 def _mlflow(model: Path, folder: str) -> Process:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from processes import HERE, Process, free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 INSTALLS: dict[str, tuple[str, ...]] = {"base": ("orjson", "uvloop"), "fast": ()}
 """What each install lacks of what the benchmarks' environment has."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from calls import ENDPOINT
+
 from servesim.core.access import Principal
 from servesim.core.commands import AddModel, Admit, ConfigRequest, CreateEndpoint, EntitySpec, Finish, Route
 from servesim.core.registry import ModelVersion
-from servesim.core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from servesim.core.workspace import Workspace
 
 USER = Principal("bench@example.com", "Bench")
 MODEL = "main.ml.fraud"

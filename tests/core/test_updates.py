@@ -331,6 +331,19 @@ def test_what_the_build_printed_is_kept_within_bounds(lab):
     assert deployment.build_log == "x" * BUILD_LOG_CHARACTERS
 
 
+def test_the_revision_grows_when_a_reader_would_see_something_else(lab):
+    endpoint = lab.serve(lab.entity(scale_to_zero=True))
+    seen = [endpoint.revision]
+    lab.run(30 * MINUTE)
+    seen.append(endpoint.revision)
+    lab.admit()
+    lab.run(MINUTE)
+    seen.append(endpoint.revision)
+    lab.do(WorkerDied(lab.deployment().id))
+    seen.append(endpoint.revision)
+    assert seen == sorted(set(seen))
+
+
 # --- delete ---------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import typing
 from dataclasses import asdict, fields, is_dataclass
 
 import pytest
+from hypothesis import Phase as Stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -228,7 +229,8 @@ class Walk:
         assert left == ({}, {}, {}, {})
 
 
-@settings(max_examples=120, deadline=None)
+# A counterexample is not made smaller: forty commands are short enough, and that would take minutes.
+@settings(max_examples=120, deadline=None, phases=[Stage.reuse, Stage.generate])
 @given(data=st.data())
 def test_the_invariants_hold_after_every_command(labs, ana, data):
     walk = Walk(labs(), ana, lambda count: data.draw(st.integers(0, count - 1)))

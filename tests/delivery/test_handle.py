@@ -161,3 +161,17 @@ def test_ids_and_draws_follow_the_seed_alone(servesim_server):
         return found
 
     assert world(1) == world(1) != world(2)
+
+
+def test_a_large_body_does_not_hold_up_the_others(servesim):
+    from servesim.models.host import AT_ONCE_BYTES
+
+    servesim.models.stub("m", "constant", value=1)
+    create(servesim, "e", "m")
+    host = servesim.workspace.models
+    model = servesim.workspace.world.registry.get("m", "1")
+    large = b'{"inputs": [' + b"1," * AT_ONCE_BYTES + b"1]}"
+    assert host.answer_now(model, b'{"inputs": [1]}', "application/json") is not None
+    assert host.answer_now(model, large, "application/json") is None
+    status, answer, _ = call(servesim, "/serving-endpoints/e/invocations", json.loads(large))
+    assert (status, len(answer["predictions"])) == (200, AT_ONCE_BYTES + 1)

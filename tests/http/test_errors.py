@@ -364,15 +364,23 @@ def test_a_failure_of_servesim_is_answered_and_logged_with_one_id(wire, caplog, 
     assert "planted" in str(record.exc_info[1])
 
 
-def test_a_failure_while_time_moves_is_answered(wire, caplog, monkeypatch):
+@pytest.mark.parametrize(
+    "clock",
+    [pytest.param(mode, marks=pytest.mark.servesim(clock=mode, profile="instant")) for mode in ("autojump", "paced")],
+)
+def test_a_failure_of_ours_while_a_model_loads_is_a_failed_deployment(wire, caplog, clock):
     async def broken(_effect):
-        raise OSError
+        raise OSError("no such pool")
 
-    monkeypatch.setattr(wire.handle.workspace.clock, "_load", broken)
+    assert wire.handle.clock.mode == clock
+    wire.handle.workspace.clock._load = broken
     wire.create()
-    answer = wire.call("GET", f"{ENDPOINTS}/fraud")
-    assert (answer.status, answer.json["error_code"]) == (500, "INTERNAL_ERROR")
-    assert [record.name for record in caplog.records] == ["servesim"]
+    while (answer := wire.call("GET", f"{ENDPOINTS}/fraud").json)["state"]["config_update"] == "IN_PROGRESS":
+        pass
+    state = answer["pending_config"]["served_entities"][0]["state"]
+    assert state["deployment"] == "DEPLOYMENT_FAILED"
+    assert "no such pool" in state["deployment_state_message"]
+    assert [record.getMessage() for record in caplog.records] == ["loading main.ml.fraud failed"]
 
 
 @pytest.mark.parametrize("problem", [ConnectionResetError, BrokenPipeError, TimeoutError, KeyError, RecursionError])

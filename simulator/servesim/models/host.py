@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 CALLABLE_THREADS = 8
 
+AT_ONCE_BYTES = 64 * 1024
+"""A larger body is read in a thread: megabytes of JSON would keep every other request waiting."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -44,7 +47,8 @@ class ModelHost:
         self.settings = settings or Settings()
         self.functions: dict[str, Callable[..., Any]] = {}
         self._kept = 0
-        self._stubs: dict[tuple[str, str | None], tuple[stubs.Stub, Signature | None]] = {}
+        self._stubs: dict[str, stubs.Stub] = {}
+        self._signatures: dict[str, Signature] = {}
         self._threads: ThreadPoolExecutor | None = None
         self._pool: WorkerPool | None = None
 
@@ -66,9 +70,7 @@ class ModelHost:
             from servesim.models.pool import WorkerPool  # noqa: PLC0415 - costs nothing when no model needs it
 
             caps = self.settings
-            self._pool = WorkerPool(
-                limit=caps.workers, load_cap_s=caps.load_cap_s, score_cap_s=caps.score_cap_s
-            )
+            self._pool = WorkerPool(limit=caps.workers, load_cap_s=caps.load_cap_s, score_cap_s=caps.score_cap_s)
         return self._pool
 
     async def load(self, effect: LoadModel) -> LoadFinished:
@@ -84,29 +86,25 @@ class ModelHost:
         return LoadFinished(effect.deployment_id, log="\n".join(outcome.build_log) + "\n")
 
     def answer_now(self, model: ModelVersion, body: bytes, content_type: str | None) -> Answer | None:
-        """Return the answer of a stub; None for a model that needs time."""
-        if model.kind != "stub":
+        """Return a stub's answer to a request of ordinary size; None for what needs time."""
+        if model.kind != "stub" or len(body) > AT_ONCE_BYTES:
             return None
-        try:
-            stub, signature = self._stub(model)
-        except Refused as refused:
-            return Answer(refused.status, refused.content_type, refused.body())
-        return stubs.score(stub, body, content_type, signature)
+        return self._score(model, body, content_type)
 
     async def answer(
-        self,
-        model: ModelVersion,
-        environment: tuple[tuple[str, str], ...],
-        body: bytes,
-        content_type: str | None,
+        self, model: ModelVersion, environment: tuple[tuple[str, str], ...], body: bytes, content_type: str | None
     ) -> Answer | LoadFailed | QueueFull | TimedOut | WorkerDied:
-        """Return the answer of any model, or why there is none."""
-        at_once = self.answer_now(model, body, content_type)
-        if at_once is not None:
-            return at_once
-        if model.kind == "function":
-            return await self._call(model, body, content_type)
-        return await self.pool().score(worker_key(model, environment), body, content_type)
+        """Return the answer of any model, or why there is none, without holding up the event loop."""
+        if model.kind == "mlflow":
+            return await self.pool().score(worker_key(model, environment), body, content_type)
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(CALLABLE_THREADS, thread_name_prefix="servesim-model")
+        work = partial(self._score, model, body, content_type)
+        try:
+            async with asyncio.timeout(self.settings.score_cap_s):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except TimeoutError:
+            return TimedOut(self.settings.score_cap_s)
 
     def printed(self, deployment: Deployment) -> str:
         """Return the last that the worker behind a deployment printed."""
@@ -121,26 +119,24 @@ class ModelHost:
         if self._pool is not None:
             await self._pool.close()
 
-    async def _call(self, model: ModelVersion, body: bytes, content_type: str | None) -> Answer | TimedOut:
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(CALLABLE_THREADS, thread_name_prefix="servesim-model")
+    def _score(self, model: ModelVersion, body: bytes, content_type: str | None) -> Answer:
         try:
-            signature = _signature(model)
+            signature = self._signature(model)
         except Refused as refused:
             return Answer(refused.status, refused.content_type, refused.body())
-        function = self.functions[model.source]
-        work = partial(stubs.score_callable, function, body, content_type, signature)
-        try:
-            async with asyncio.timeout(self.settings.score_cap_s):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except TimeoutError:
-            return TimedOut(self.settings.score_cap_s)
+        if model.kind == "function":
+            return stubs.score_callable(self.functions[model.source], body, content_type, signature)
+        stub = self._stubs.get(model.source)
+        if stub is None:
+            stub = self._stubs[model.source] = stubs.Stub(**json.loads(model.source))
+        return stubs.score(stub, body, content_type, signature)
 
-    def _stub(self, model: ModelVersion) -> tuple[stubs.Stub, Signature | None]:
-        key = (model.source, model.signature)
-        if key not in self._stubs:
-            self._stubs[key] = (stubs.Stub(**json.loads(model.source)), _signature(model))
-        return self._stubs[key]
+    def _signature(self, model: ModelVersion) -> Signature | None:
+        if model.signature is None:
+            return None
+        if model.signature not in self._signatures:
+            self._signatures[model.signature] = _read_signature(model.signature)
+        return self._signatures[model.signature]
 
 
 def worker_key(model: ModelVersion, environment: tuple[tuple[str, str], ...]) -> WorkerKey:
@@ -148,10 +144,8 @@ def worker_key(model: ModelVersion, environment: tuple[tuple[str, str], ...]) ->
     return WorkerKey(model.source, model.registry_uri, model.digest, environment, model.python)
 
 
-def _signature(model: ModelVersion) -> Signature | None:
-    if model.signature is None:
-        return None
-    stored = json.loads(model.signature)
+def _read_signature(text: str) -> Signature:
+    stored = json.loads(text)
     try:
         return Signature.from_mlflow(stored.get("inputs"), stored.get("params"))
     except Unsupported as unsupported:

@@ -8,6 +8,7 @@ the next event. In ``paced`` time follows the wall clock and waits for nothing.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from servesim.core.endpoint import Endpoint
     from servesim.core.timeline import Timer
     from servesim.core.workspace import Workspace
+
+logger = logging.getLogger("servesim")
 
 Mode = Literal["autojump", "frozen", "paced"]
 Poll = Literal["step", "settle"]
@@ -296,7 +299,7 @@ class Clock:
     async def _perform_effects(self) -> None:
         effects = self.workspace.effects
         while effects:
-            self.workspace.execute(await self._load(effects.popleft()))
+            self.workspace.execute(await self._loaded(effects.popleft()))
             self._wake()
 
     async def _finished(self) -> None:
@@ -323,6 +326,14 @@ class Clock:
             self._start_loads()
             self._set_alarm()
 
+    async def _loaded(self, effect: LoadModel) -> LoadFinished:
+        """Perform an effect; a failure of ours is an outcome as well, or the deployment would wait for ever."""
+        try:
+            return await self._load(effect)
+        except Exception as error:
+            logger.exception("loading %s failed", effect.model.name)
+            return LoadFinished(effect.deployment_id, f"servesim failed to load it: {error!r}")
+
     # --- paced ------------------------------------------------------------------------------------
 
     def _catch_up(self) -> None:
@@ -343,7 +354,7 @@ class Clock:
             task.add_done_callback(self._loads.discard)
 
     async def _load_now(self, effect: LoadModel) -> None:
-        self.execute(await self._load(effect))
+        self.execute(await self._loaded(effect))
 
     def _set_alarm(self) -> None:
         if self._alarm is not None:

@@ -1,0 +1,37 @@
+"""``python benchmarks/run.py`` runs; what it measures is not judged here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RUN = Path(__file__).parents[2] / "benchmarks" / "run.py"
+
+
+def measured(*rows):
+    run = subprocess.run(
+        [sys.executable, str(RUN), "--quick", "--rounds", "1", "--json", "--only", *rows],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return json.loads(run.stdout)["figures"]
+
+
+@pytest.mark.parametrize("rows", [("virtual", "month", "workspace"), ("list",)], ids=" ".join)
+def test_rows_come_out_as_json(rows):
+    figures = measured(*rows)
+    assert [figure["row"] for figure in figures] == list(rows)
+    for figure in figures:
+        assert figure["value"] > 0
+        assert figure["floor"] > 0
+        assert isinstance(figure["met"], bool)
+
+
+def test_a_row_that_does_not_exist_is_refused():
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        measured("sundial")
+    assert "invalid choice: 'sundial'" in refused.value.stderr
