@@ -23,20 +23,22 @@ GIVE_UP_S = 20.0
 class Connection:
     """A connection that sends its request again as soon as it is answered."""
 
-    __slots__ = ("number", "received", "request", "since", "socket")
+    __slots__ = ("head", "missing", "number", "parts", "request", "since", "socket")
 
     def __init__(self, number: int, address: tuple[str, int], request: bytes) -> None:
         """Connect."""
         self.number = number
         self.request = request
-        self.received = b""
         self.since = 0.0
+        self.head = b""
+        self.parts: list[bytes] = []
+        self.missing = 0
         self.socket = socket.create_connection(address, timeout=GIVE_UP_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self) -> None:
         """Send the request."""
-        self.received = b""
+        self.head, self.parts = b"", []
         self.since = time.perf_counter()
         self.socket.sendall(self.request)
 
@@ -46,12 +48,18 @@ class Connection:
         if not part:
             message = "the server closed a connection"
             raise ConnectionError(message)
-        self.received = self.received + part if self.received else part
-        head, separator, body = self.received.partition(END_OF_HEAD)
-        if not separator:
-            return None
-        length = LENGTH.search(head)
-        return (head, body) if length and len(body) == int(length[1]) else None
+        if not self.head:
+            self.head, separator, part = b"".join([*self.parts, part]).partition(END_OF_HEAD)
+            self.parts = []
+            if not separator:
+                self.head, self.parts = b"", [self.head]
+                return None
+            length = LENGTH.search(self.head)
+            assert length is not None, self.head
+            self.missing = int(length[1])
+        self.parts.append(part)
+        self.missing -= len(part)
+        return None if self.missing > 0 else (self.head, b"".join(self.parts))
 
 
 class Tally:

@@ -23,9 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("servesim", "Databricks Model Serving, simulated")
     group.addoption("--servesim-seed", type=int, default=0, help="seed of every workspace (default: 0)")
     group.addoption("--servesim-clock", choices=_MODES, default="autojump", help="how simulated time moves")
-    group.addoption(
-        "--servesim-profile", default="faithful", help="durations and limits: faithful or instant"
-    )
+    group.addoption("--servesim-profile", default="faithful", help="durations and limits: faithful or instant")
 
 
 def pytest_configure(config: pytest.Config) -> None:

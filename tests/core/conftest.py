@@ -44,7 +44,7 @@ PICTURES = {
     Registry: lambda registry: [_members(model) for model in registry],
     (Stream, Draws): lambda _: None,
     Ticket: lambda ticket: {**_members(ticket, "deployment"), "deployment": ticket.deployment.id},
-    Deployment: lambda one: {**_members(one, "held"), "held": [ticket.number for ticket in one.held]},
+    Deployment: lambda one: {**_members(one, "held"), "held": list(one.held)},
     dict: lambda items: {key: picture(inner) for key, inner in items.items()},
     (list, deque): lambda items: [picture(inner) for inner in items],
 }

@@ -14,8 +14,9 @@ from servesim.core.commands import (
     Route,
     WorkerDied,
 )
+from servesim.core.deployment import Cause
 from servesim.core.errors import Code
-from servesim.core.lifecycle import BUILD_LOG_CHARACTERS, TIMED_OUT_REASON
+from servesim.core.lifecycle import BUILD_LOG_CHARACTERS
 from servesim.core.profile import FAITHFUL, INSTANT, MINUTE, SECOND
 from servesim.core.registry import ModelVersion
 from servesim.core.routing import TicketState
@@ -101,7 +102,7 @@ def test_a_load_that_never_reports_is_aborted_at_the_time_limit_with_the_recorde
     assert deployment.phase == "loading"
     lab.run(1)
     assert (endpoint.phase, deployment.phase) == ("create failed", "aborted")
-    assert deployment.reason == TIMED_OUT_REASON
+    assert deployment.reason == Cause.TIMED_OUT
     before = lab.snapshot()
     lab.do(LoadFinished(deployment.id, log="too late"))
     lab.do(LoadFinished(deployment.id, "too late"))
@@ -118,7 +119,7 @@ def test_the_time_limit_counts_from_the_build_on_and_depends_on_the_compute(labs
     deployment = lab.deployment(pending=True)
     assert deployment.phase == "provisioning"
     lab.run(1)
-    assert (deployment.phase, deployment.reason) == ("aborted", TIMED_OUT_REASON)
+    assert (deployment.phase, deployment.reason) == ("aborted", Cause.TIMED_OUT)
 
 
 # --- what is kept ---------------------------------------------------------------------------------

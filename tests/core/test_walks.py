@@ -178,7 +178,7 @@ class Walk:
             mine = [ticket for ticket in tickets if ticket.deployment is deployment]
             held = [ticket for ticket in mine if ticket.state is TicketState.HELD]
             assert deployment.id in self.world.deployments
-            assert list(deployment.held) == held
+            assert list(deployment.held.values()) == held
             assert deployment.in_flight == len(mine) - len(held)
             assert all(ticket.timer for ticket in held)
             assert not held or deployment.phase in WAITING | {Phase.LEAVING}

@@ -148,7 +148,7 @@ def test_the_event_log_tells_the_story(servesim):
 def test_a_missing_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "databricks.sdk", None)
     with pytest.raises(MissingExtra, match=r"pip install 'servesim\[clients\]'"), needs("clients"):
-        import databricks.sdk  # noqa: F401
+        import databricks.sdk  # noqa: F401 - the import is the case
 
 
 def test_ids_and_draws_follow_the_seed_alone(servesim_server):

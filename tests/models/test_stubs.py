@@ -88,7 +88,7 @@ def test_refusals_come_before_the_model() -> None:
 
 def test_a_stub_has_one_of_four_behaviours() -> None:
     with pytest.raises(ValueError, match="constant, echo, hash, fail"):
-        Stub("random")  # type: ignore[arg-type]
+        Stub("random")  # type: ignore[arg-type]  # that is the case
 
 
 def test_callables_get_rows_and_maybe_params() -> None:
@@ -109,7 +109,7 @@ def test_callables_get_the_whole_unified_object() -> None:
 
 def test_unhashable_and_positional_callables() -> None:
     class Unhashable:
-        __hash__ = None  # type: ignore[assignment]
+        __hash__ = None  # type: ignore[assignment]  # as Python does it
 
         def __call__(self, rows: list[Any], params: dict[str, Any], /) -> list[Any]:
             return [*rows, params]
@@ -136,7 +136,7 @@ def test_a_refusal_that_a_callable_raises_is_its_answer() -> None:
     assert score_callable(model, RECORDS, JSON).status == 418
 
 
-@pytest.mark.parametrize("output", [{1, 2}, object(), {(1, 2): 3}, 1 + 2j], ids=repr)
+@pytest.mark.parametrize("output", [{1, 2}, object(), {(1, 2): 3}, 1 + 2j], ids=["set", "object", "tuple key", "complex"])
 def test_what_has_no_json_is_a_plain_500(output: Any) -> None:
     answer = score_callable(lambda _rows: output, RECORDS, JSON)
     assert answer == Answer(500, "text/plain; charset=utf-8", b"Internal Server Error")

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from servesim.core.access import Principal  # noqa: TC001 - a command that was written down is rebuilt from its type hints
-from servesim.core.registry import ModelVersion  # noqa: TC001
+from servesim.core.registry import ModelVersion  # noqa: TC001 - commands are rebuilt from their annotations
 
 
 class Signal(StrEnum):

@@ -6,7 +6,6 @@ its timer or effect (see ``lifecycle.py``); GONE is left by nothing.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -35,6 +34,14 @@ class Phase(StrEnum):
     FAILED = "failed"
     ABORTED = "aborted"
     GONE = "gone"
+
+
+class Cause(StrEnum):
+    """Why a deployment was aborted."""
+
+    TIMED_OUT = "the update timed out"
+    ANOTHER_FAILED = "another served entity of the update failed"
+    CANCELED = "the update was canceled"
 
 
 TABLE: dict[tuple[Phase, Signal], Phase] = {
@@ -104,14 +111,15 @@ class Deployment:
     model: ModelVersion
     phase: Phase = Phase.BUILDING
     reason: str = ""
-    """Why it failed or was aborted, in words for the client."""
+    """Why it failed (the real reason) or was aborted (a Cause)."""
     last_active: int = 0
     cold_starts: int = 0
     deaths: int = 0
     deadline: int = 0
     """Until when it may become ready, once built."""
     in_flight: int = 0
-    held: deque[Ticket] = field(default_factory=deque)
+    held: dict[int, Ticket] = field(default_factory=dict)
+    """By number, the oldest first."""
     timers: list[Timer] = field(default_factory=list)
     """Pending timers of the present phase: cancelled when it is left."""
     build_log: str = ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from servesim.core import deployment as deployments
 from servesim.core import tickets
 from servesim.core.commands import Alarm, Due, LoadModel, Signal
-from servesim.core.deployment import CREATING, Deployment, Phase
+from servesim.core.deployment import CREATING, Cause, Deployment, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from servesim.core.commands import LoadFinished, WorkerDied
     from servesim.core.workspace import Workspace
 
-TIMED_OUT_REASON = (
-    "Served model creation aborted because the endpoint update timed out. Please see service logs for more information."
-)
 
 BUILD_LOG_CHARACTERS = 100_000
 """How much is kept of what loading a model printed; the oldest goes first."""
@@ -40,7 +37,7 @@ def send(world: Workspace, deployment: Deployment, signal: Signal, reason: str =
 
 def on_signal_due(world: Workspace, due: Due) -> None:
     """Send a deployment the signal that its timer stood for."""
-    reason = TIMED_OUT_REASON if due.what is Signal.TIMED_OUT else ""
+    reason = Cause.TIMED_OUT if due.what is Signal.TIMED_OUT else ""
     send(world, world.deployments[due.deployment_id], Signal(due.what), reason)
 
 

@@ -51,7 +51,7 @@ def _seat(world: Workspace, ticket: Ticket, deployment: Deployment, *, timed: bo
         deployment.in_flight += 1
     elif deployment.phase in _HOLDING:
         ticket.state = TicketState.HELD
-        deployment.held.append(ticket)
+        deployment.held[ticket.number] = ticket
         lifecycle.send(world, deployment, Signal.DEMAND)
     else:
         ticket.state = TicketState.REFUSED
@@ -105,6 +105,6 @@ def _drop(world: Workspace, ticket: Ticket, why: str, refusal: Rejected) -> None
     held = ticket.state is TicketState.HELD
     tickets.refuse(world, ticket, why, refusal)
     if held:
-        ticket.deployment.held.remove(ticket)
+        del ticket.deployment.held[ticket.number]
     else:
         lifecycle.request_ended(world, ticket.deployment)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def release_held(world: Workspace, deployment: Deployment) -> None:
     """Let every request that a deployment holds run, the oldest first."""
     while deployment.held:
-        ticket = deployment.held.popleft()
+        ticket = deployment.held.pop(next(iter(deployment.held)))
         ticket.state = TicketState.RUNNING
         deployment.in_flight += 1
         world.released.append(ticket)
@@ -25,7 +25,7 @@ def release_held(world: Workspace, deployment: Deployment) -> None:
 def refuse_held(world: Workspace, deployment: Deployment) -> None:
     """Refuse every request that a deployment holds, the oldest first."""
     while deployment.held:
-        ticket = deployment.held.popleft()
+        ticket = deployment.held.pop(next(iter(deployment.held)))
         refusal = Rejected(Code.NOT_SERVED, endpoint=ticket.endpoint)
         refuse(world, ticket, f"deployment {deployment.phase}", refusal)
 

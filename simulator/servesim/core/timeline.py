@@ -10,6 +10,8 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from servesim.core.commands import Due
 
 START_MS = 1_767_603_600_000
@@ -75,6 +77,11 @@ class Timeline:
             message = f"a timer is due at {head.due}, before {to}: pop it first"
             raise ValueError(message)
         self.now = max(self.now, to)
+
+    def soonest(self, wanted: Callable[[Due], bool]) -> Timer | None:
+        """Return the first of the pending timers whose event is wanted."""
+        live = self._live
+        return min((timer for timer in self._heap if timer.sequence in live and wanted(timer.event)), default=None)
 
     def pending(self) -> list[Timer]:
         """List what is pending, soonest first."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from servesim.core import endpoint as endpoints
 from servesim.core import lifecycle, tickets
 from servesim.core.commands import Alarm, Due, Signal, UpdateConfig
-from servesim.core.deployment import BROKEN, UP, Deployment
+from servesim.core.deployment import BROKEN, UP, Cause, Deployment
 from servesim.core.endpoint import Config, Endpoint, EndpointSignal, ServedEntity
 from servesim.core.errors import Code, Rejected
 
@@ -28,11 +28,7 @@ if TYPE_CHECKING:
     from servesim.core.timeline import Timer
     from servesim.core.workspace import Workspace
 
-_ABORTED = "Served entity creation aborted because "
-ABANDONED_REASON = {
-    EndpointSignal.FAIL: f"{_ABORTED}another served entity of this update failed.",
-    EndpointSignal.CANCEL: f"{_ABORTED}the update was canceled.",
-}
+_WHY_ABANDONED = {EndpointSignal.FAIL: Cause.ANOTHER_FAILED, EndpointSignal.CANCEL: Cause.CANCELED}
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -47,6 +43,7 @@ def create(world: Workspace, command: CreateEndpoint) -> Endpoint:
     routes = _check(world, command.config) if command.config else ()
     endpoint = _new_endpoint(world, command)
     world.endpoints[endpoint.name] = world.by_id[endpoint.id] = endpoint
+    _show(world, endpoint)
     world.note("endpoint created", endpoint.name, command.principal.name, "")
     if command.config:
         asked = UpdateConfig(command.name, command.principal, command.config)
@@ -95,7 +92,8 @@ def on_deployment_moved(world: Workspace, deployment: Deployment, *, seen: bool)
     endpoint = world.by_id.get(deployment.endpoint_id)
     if endpoint is None:
         return
-    endpoint.revision += seen
+    if seen:
+        _show(world, endpoint)
     if endpoint.pending is None or not endpoint.in_transition:
         return
     if deployment.phase in BROKEN and deployment.id in endpoint.pending.deployment_ids():
@@ -129,7 +127,7 @@ def _end_update(world: Workspace, endpoint: Endpoint, signal: EndpointSignal) ->
     _stop_settling(world, endpoint)
     world.note(str(endpoint.phase), endpoint.name, "", f"version {endpoint.versions}")
     for deployment in _deployments(world, endpoint.pending, without=endpoint.active):
-        lifecycle.send(world, deployment, Signal.ABANDONED, ABANDONED_REASON[signal])
+        lifecycle.send(world, deployment, Signal.ABANDONED, _WHY_ABANDONED[signal])
 
 
 def _retire(world: Workspace, endpoint: Endpoint, left: Config | None) -> None:
@@ -141,7 +139,13 @@ def _retire(world: Workspace, endpoint: Endpoint, left: Config | None) -> None:
 def _move(world: Workspace, endpoint: Endpoint, signal: EndpointSignal) -> None:
     endpoint.phase = endpoints.TABLE[endpoint.phase, signal]
     endpoint.updated = world.timeline.now
+    _show(world, endpoint)
+
+
+def _show(world: Workspace, endpoint: Endpoint) -> None:
+    """Tell who keeps what readers see that this endpoint looks different now."""
     endpoint.revision += 1
+    world.revision += 1
 
 
 def _stop_settling(world: Workspace, endpoint: Endpoint) -> None:

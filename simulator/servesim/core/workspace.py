@@ -66,6 +66,8 @@ class Workspace:
         self.draws = Draws(seed)
         self.timeline = Timeline(start)
         self.registry = Registry()
+        self.revision = 0
+        """Grows with every change that a reader of any endpoint could see."""
         self.endpoints: dict[str, Endpoint] = {}
         self.by_id: dict[str, Endpoint] = {}
         self.deployments: dict[str, Deployment] = {}

@@ -83,9 +83,9 @@ class _Learned:
     def __init__(self) -> None:
         """Train; the same models every time."""
         from sklearn.datasets import load_iris  # noqa: PLC0415 - an extra, and slow to import
-        from sklearn.ensemble import RandomForestClassifier  # noqa: PLC0415
-        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
-        from sklearn.model_selection import train_test_split  # noqa: PLC0415
+        from sklearn.ensemble import RandomForestClassifier  # noqa: PLC0415 - an extra
+        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - an extra
+        from sklearn.model_selection import train_test_split  # noqa: PLC0415 - an extra
 
         iris = load_iris(as_frame=True)
         flowers = iris.data.rename(columns=lambda name: name.removesuffix(" (cm)").replace(" ", "_"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import gc
 import ipaddress
 import signal
 import sys
@@ -151,6 +151,9 @@ class _Run:
             workspaces = await self._open_all()
             await server.start(options["host"], options["port"])
             _print_exports(server, options["token"])
+            # What the server has begun with lives as long as it does; collections need not look at it again.
+            gc.collect()
+            gc.freeze()
             await stopping.wait()
         finally:
             await server.stop()
@@ -196,10 +199,11 @@ class LineLog:
 
     def _flush(self) -> None:
         lines, self._lines = self._lines, []
-        # Whoever read the lines may have gone; the server goes on.
-        with contextlib.suppress(OSError, ValueError):
+        try:
             self._stream.write("\n".join(lines) + "\n")
             self._stream.flush()
+        except (OSError, ValueError):
+            return  # whoever read the lines has gone; the server goes on
 
 
 def _print_exports(server: Server, token: str) -> None:

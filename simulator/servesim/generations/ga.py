@@ -7,9 +7,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from servesim.core.commands import ConfigRequest, CreateEndpoint, EntitySpec, Route, UpdateConfig
-from servesim.core.deployment import UP, Phase
+from servesim.core.deployment import UP, Cause, Phase
 from servesim.core.endpoint import EndpointPhase
 from servesim.core.errors import Code, Rejected
+from servesim.generations import ga_texts
 from servesim.generations.fields import Fields
 
 if TYPE_CHECKING:
@@ -59,19 +60,6 @@ WORDS = {
     Phase.ABORTED: "DEPLOYMENT_ABORTED",
 }
 """``state.deployment`` by phase."""
-
-MESSAGES = {
-    Phase.BUILDING: "Creating resources for served entity.",
-    Phase.PROVISIONING: "Creating resources for served entity.",
-    Phase.LOADING: "Creating resources for served entity.",
-    Phase.SCALED_TO_ZERO: "Scaled to zero",
-    # Chosen: nothing is known about the message while the first replica starts.
-    Phase.STARTING: "Scaled to zero",
-    # Chosen: no recording shows a recovering entity.
-    Phase.RECOVERING: "Recovering the served entity after its server process ended.",
-    Phase.RELOADING: "Recovering the served entity after its server process ended.",
-}
-"""``state.deployment_state_message`` by phase; a failed one gives its reason, a ready one nothing."""
 
 UPDATE_WORDS = {
     **dict.fromkeys(EndpointPhase, "NOT_UPDATING"),
@@ -339,9 +327,10 @@ def _in_unity_catalog(model: str) -> bool:
 
 def _message(deployment: Deployment) -> str:
     if deployment.phase is Phase.FAILED:
-        # The shape of a knowledge base headline; after the colon stands the real reason.
-        return f"Failed to deploy {deployment.spec.name}: {deployment.reason}"
-    return deployment.reason or MESSAGES.get(deployment.phase, "")
+        return ga_texts.FAILED.format(entity=deployment.spec.name, reason=deployment.reason)
+    if deployment.phase is Phase.ABORTED:
+        return ga_texts.ABORTED[Cause(deployment.reason)]
+    return ga_texts.MESSAGES.get(deployment.phase, "")
 
 
 def _whole_seconds(instant: int) -> int:

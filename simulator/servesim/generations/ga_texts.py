@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from servesim.core.deployment import CREATING, Cause, Phase
 from servesim.core.errors import Code, Rejected
 
 
@@ -192,6 +193,30 @@ LISTED = 20
 """How many names a message lists at most."""
 QUOTED = 300
 """How much of a string that a client sent a message quotes at most."""
+
+
+MESSAGES = {
+    **dict.fromkeys(CREATING, "Creating resources for served entity."),
+    Phase.SCALED_TO_ZERO: "Scaled to zero",
+    # Chosen: nothing is known about the message while the first replica starts.
+    Phase.STARTING: "Scaled to zero",
+    # Chosen: no recording shows a recovering entity.
+    Phase.RECOVERING: "Recovering the served entity after its server process ended.",
+    Phase.RELOADING: "Recovering the served entity after its server process ended.",
+}
+"""``state.deployment_state_message`` by phase: recorded, unless a comment says otherwise; a ready one has none."""
+
+FAILED = "Failed to deploy {entity}: {reason}"
+"""Observed: the shape of a knowledge base headline; the reason is the real one."""
+
+ABORTED = {
+    # Recorded, 2024.
+    Cause.TIMED_OUT: "Served model creation aborted because the endpoint update timed out. Please see service logs for more information.",
+    # Chosen, after the one above.
+    Cause.ANOTHER_FAILED: "Served entity creation aborted because another served entity of this update failed.",
+    Cause.CANCELED: "Served entity creation aborted because the update was canceled.",
+}
+"""``state.deployment_state_message`` of an aborted entity."""
 
 
 def describe(rejected: Rejected) -> tuple[Text, str]:

@@ -15,6 +15,7 @@ from servesim.service import sources
 if TYPE_CHECKING:
     from servesim.core.commands import CreateEndpoint, UpdateConfig
     from servesim.core.endpoint import Endpoint
+    from servesim.core.workspace import Workspace
     from servesim.http.calls import Call
     from servesim.service.hub import HostedWorkspace
 
@@ -26,6 +27,7 @@ class Rendered:
         """Start with none."""
         self._full: WeakKeyDictionary[Endpoint, tuple[int, bytes]] = WeakKeyDictionary()
         self._brief: WeakKeyDictionary[Endpoint, tuple[int, bytes]] = WeakKeyDictionary()
+        self._lists: WeakKeyDictionary[HostedWorkspace, tuple[int, bytes]] = WeakKeyDictionary()
 
     def full(self, workspace: HostedWorkspace, endpoint: Endpoint) -> bytes:
         """Return an endpoint as GET gives it."""
@@ -35,11 +37,20 @@ class Rendered:
             self._full[endpoint] = kept
         return kept[1]
 
-    def brief(self, workspace: HostedWorkspace, endpoint: Endpoint) -> bytes:
-        """Return an endpoint as LIST gives it."""
+    def all(self, workspace: HostedWorkspace) -> bytes:
+        """Return every endpoint as LIST gives it."""
+        world = workspace.world
+        kept = self._lists.get(workspace)
+        if kept is None or kept[0] != world.revision:
+            briefs = b",".join(self._brief_of(world, endpoint) for endpoint in world.endpoints.values())
+            kept = (world.revision, b'{"endpoints":[%b]}' % briefs)
+            self._lists[workspace] = kept
+        return kept[1]
+
+    def _brief_of(self, world: Workspace, endpoint: Endpoint) -> bytes:
         kept = self._brief.get(endpoint)
         if kept is None or kept[0] != endpoint.revision:
-            kept = (endpoint.revision, encode(ga.render_summary(workspace.world, endpoint)))
+            kept = (endpoint.revision, encode(ga.render_summary(world, endpoint)))
             self._brief[endpoint] = kept
         return kept[1]
 
@@ -101,9 +112,7 @@ class ControlPlane:
         """Answer with every endpoint in brief; never moves time."""
         workspace = call.session.workspace
         workspace.clock.now()
-        brief = self._rendered.brief
-        bodies = [brief(workspace, endpoint) for endpoint in workspace.world.endpoints.values()]
-        return Reply(200, b'{"endpoints":[' + b",".join(bodies) + b"]}", grade="recorded")
+        return Reply(200, self._rendered.all(workspace), grade="recorded")
 
     async def delete(self, call: Call) -> Reply:
         """Delete an endpoint in any state."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servesim.generations import ga_texts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from servesim.core.errors import Rejected
 
 JSON = "application/json"
@@ -17,14 +19,13 @@ REQUEST_ID_HEADER = "X-Request-Id"
 """Chosen: which header carries the id of a scoring request is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer on its way out; ``grade`` says how its shape or text is known."""
 
     status: int
     body: bytes
     content_type: str = JSON
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     grade: str = ""
 
 

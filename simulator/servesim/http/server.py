@@ -12,11 +12,13 @@ from urllib.parse import unquote
 from aiohttp import web
 from yarl import URL
 
+from servesim.core.commands import NotSimulated
 from servesim.core.errors import Code, Rejected
 from servesim.http import data, examples, login
 from servesim.http.calls import BodyTooLarge, Call
 from servesim.http.control import ControlPlane
 from servesim.http.reply import Reply, encode, error, refusal
+from servesim.http.whole import respond
 from servesim.service.clock import Stopping
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ logger = logging.getLogger("servesim")
 HEALTH = "/_servesim/v1/health"
 WELL_KNOWN = "/.well-known/databricks-config"
 ENDPOINTS = "/api/2.0/serving-endpoints"
+KEPT_CALLS = 1_000
+"""How many different calls are kept for the summary of what is not simulated."""
 _SCORING = "/serving-endpoints/"
 
 NO_CREDENTIAL = "Credential was not sent or was of an unsupported type for this API."
@@ -133,11 +137,7 @@ class Server:
             reply = self._broken(request, session, problem)
         if self._log_call is not None:
             self._log_call(_line(principal, request, reply))
-        return web.Response(
-            status=reply.status,
-            body=reply.body,
-            headers={"Content-Type": reply.content_type, **reply.headers},
-        )
+        return respond(request, reply)
 
     async def _dispatch(self, request: web.BaseRequest, session: Session, path: str) -> Reply:
         if request.method == "POST" and path.startswith(_SCORING):
@@ -195,8 +195,9 @@ def _not_simulated(request: web.BaseRequest, session: Session, methods: Collecti
     """Return the refusal of a call that servesim does not know, once it is on record."""
     what = f"{request.method} {_shown(request.raw_path.partition('?')[0], 200)}"
     workspace = session.workspace
-    workspace.not_simulated[what] += 1
-    workspace.world.note("not simulated", "", session.principal.name, what)
+    workspace.clock.execute(NotSimulated(session.principal.name, what))
+    if what in workspace.not_simulated or len(workspace.not_simulated) < KEPT_CALLS:
+        workspace.not_simulated[what] += 1
     known = f"On this path it knows {', '.join(sorted(methods))}." if methods else "It knows no such path."
     advice = f"{known} Check method and path, or leave the call out of this test."
     return Rejected(Code.NOT_SIMULATED, what=what, advice=advice)

@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 from servesim.payloads import texts
+from servesim.payloads.bounds import check_cells
 from servesim.payloads.elements import float32
 from servesim.payloads.refusal import bad_request
 from servesim.payloads.request import Table
@@ -20,7 +21,7 @@ MISSING: Final = frozenset(
 BOOLEANS: Final = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
 _INTEGER: Final = re.compile(r"[ \t]*[+-]?[0-9]+[ \t]*")
 _FLOAT: Final = re.compile(
-    r"[ \t]*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)[ \t]*", re.IGNORECASE
+    r"[ \t]*[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)[ \t]*", re.IGNORECASE
 )
 _INT32: Final = range(-(2**31), 2**31)
 _INT64: Final = range(-(2**63), 2**63)
@@ -136,6 +137,7 @@ def _table(text: str, kinds: dict[Any, str]) -> Table:
     # A first line of data that is longer than the header makes its leading cells the index, which is dropped.
     leading = width - len(header)
     names = _names(header)
+    check_cells(len(lines) - 1, len(names), lambda: sum(map(len, lines)))
     columns = [[_cell(line, position + leading) for line in lines[1:]] for position in range(len(names))]
     values = []
     for at, (name, column) in enumerate(zip(names, columns, strict=True)):
@@ -166,11 +168,12 @@ def _lines(text: str) -> list[list[str]]:
 
 def _names(header: list[str]) -> tuple[str, ...]:
     given = [name or f"Unnamed: {position}" for position, name in enumerate(header)]
+    standing = set(given)
     taken: dict[str, int] = {}
     names: list[str] = []
     for name in given:
         unique, count = name, taken.get(name, 0)
-        while count and (unique := f"{name}.{count}") in given:
+        while count and (unique := f"{name}.{count}") in standing:
             count += 1
         taken[name] = count + 1
         names.append(unique)

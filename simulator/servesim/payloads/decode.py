@@ -18,7 +18,7 @@ from servesim.payloads.refusal import Refused, bad_request
 try:
     from orjson import loads as _orjson_loads
 except ImportError:  # the `fast` extra is not installed
-    _orjson_loads = None  # type: ignore[assignment]
+    _orjson_loads = None  # type: ignore[assignment]  # the name of a function
 
 fast_loads: Callable[[bytes], Any] | None = _orjson_loads
 """The parser that is tried first; None reads everything with the standard library."""

@@ -221,7 +221,7 @@ def _arrays_safe(cells: list[Any], column: Column, held: str | None) -> list[Any
         message = "Expected data to be list or numpy array"  # NumPy has no missing array
         raise SchemaError(message)
     try:
-        return [check_array(cell, column.type, required=column.required) for cell in cells]  # type: ignore[arg-type]
+        return [check_array(cell, column.type, required=column.required) for cell in cells]  # type: ignore[arg-type]  # an Array
     except (TypeError, ValueError, OverflowError) as error:
         raise SchemaError(error) from error
 

@@ -1,6 +1,5 @@
 """A scoring request after parsing: which format it came in, its data, its parameters."""
 
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 Format = Literal["dataframe_split", "dataframe_records", "instances", "inputs", "csv", "unified"]
@@ -23,8 +22,7 @@ class Table(NamedTuple):
         return [dict(zip(columns, row, strict=True)) for row in self.cells]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One scoring request.
 
     `data` is a `Table` for the two dataframe formats and CSV, the whole JSON object for the unified LLM format, and

@@ -116,12 +116,12 @@ class Signature:
     @property
     def named(self) -> bool:
         """Whether the inputs have names."""
-        return bool(self.inputs) and self.inputs[0].name is not None  # type: ignore[index]
+        return bool(self.inputs) and self.inputs[0].name is not None  # type: ignore[index]  # not empty, as was asked
 
     @property
     def tensors(self) -> bool:
         """Whether the inputs are tensors rather than columns."""
-        return bool(self.inputs) and isinstance(self.inputs[0].type, Tensor)  # type: ignore[index]
+        return bool(self.inputs) and isinstance(self.inputs[0].type, Tensor)  # type: ignore[index]  # as above
 
     def to_json(self) -> dict[str, str | None]:
         """Return `inputs` and `params` as MLflow stores them; `from_mlflow` reads them back."""

@@ -75,6 +75,16 @@ CSV_INVALID: Final = Text(
     "produced using the `pandas.DataFrame.to_csv()` method. Error: '{error}'"
 )
 
+# Ours: pandas would fill in as many as the memory holds.
+TABLE_GROWS: Final = Text(
+    "Invalid input. The table would have {cells:,} cells, but only {sent:,} were sent; servesim does not fill in or repeat so many. Send rows of equal length with the same columns, or fewer at once.",
+    "chosen",
+)
+NAMES_GROW: Final = Text(
+    "Invalid input. The column names, written for each row, would come to {size:,} characters; a stub answers with at most {limit:,}. Send fewer rows at once, or shorter names.",
+    "chosen",
+)
+
 # Instances and inputs
 ARRAY_INVALID: Final = Text("Invalid input. {error}")
 ARRAY_RAGGED: Final = (

@@ -104,11 +104,11 @@ def _array(value: Any, spec: Column | None) -> NdArray:
 
 
 def _nested(value: Any, spec: Column) -> NdArray:
-    return as_array(check_array(value, spec.type, required=spec.required))  # type: ignore[arg-type]
+    return as_array(check_array(value, spec.type, required=spec.required))  # type: ignore[arg-type]  # the table's key says so
 
 
 _CONVERT: Final[dict[type, Callable[[Any, Column], NdArray]]] = {
-    str: lambda value, spec: as_array(value, NUMPY[spec.type]),  # type: ignore[index]
+    str: lambda value, spec: as_array(value, NUMPY[spec.type]),  # type: ignore[index]  # the key says which type
     Array: _nested,
-    Tensor: lambda value, spec: as_array(value, spec.type.dtype),  # type: ignore[union-attr]
+    Tensor: lambda value, spec: as_array(value, spec.type.dtype),  # type: ignore[union-attr]  # as above
 }

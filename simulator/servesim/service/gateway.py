@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from servesim.core.commands import Finish, GiveUp, WorkerDied
 from servesim.core.errors import Code, Rejected
@@ -27,8 +26,7 @@ class ModelFailure(Exception):  # noqa: N818 - an answer for the client, not a f
         self.entity = entity
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """An answer and the served entity that gave it; ``number`` counts the workspace's requests."""
 
     answer: Answer

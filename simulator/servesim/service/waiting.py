@@ -18,8 +18,8 @@ def next_for(world: Workspace, endpoint: Endpoint) -> int | None:
     if endpoint.pending is None or endpoint.id not in world.by_id:
         return None
     awaited = {entity.deployment_id for entity in endpoint.pending.entities}
-    pending = world.timeline.pending()
-    return next((timer.due for timer in pending if _moves_update(timer.event, endpoint.id, awaited)), None)
+    timer = world.timeline.soonest(lambda event: _moves_update(event, endpoint.id, awaited))
+    return timer.due if timer else None
 
 
 def next_of(world: Workspace, ticket: Ticket) -> int | None:
@@ -31,9 +31,7 @@ def next_of(world: Workspace, ticket: Ticket) -> int | None:
 def timer_of(world: Workspace, ticket: Ticket) -> Timer | None:
     """Return the timer that a held request waits for: the next step of its deployment's life."""
     deployment = ticket.deployment.id
-    pending = world.timeline.pending()
-    steps = (timer for timer in pending if isinstance(timer.event.what, Signal))
-    return next((timer for timer in steps if timer.event.deployment_id == deployment), None)
+    return world.timeline.soonest(lambda event: event.deployment_id == deployment and isinstance(event.what, Signal))
 
 
 def _moves_update(event: Due, endpoint_id: str, deployments: set[str]) -> bool:

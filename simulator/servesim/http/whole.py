@@ -1,0 +1,69 @@
+"""An answer that is whole when it is sent: head and body leave in one piece.
+
+aiohttp's own Response prepares headers that nobody here reads (Date, Server) and writes head and body apart, which
+together cost as much as everything that servesim does for a scoring request (`docs/performance.md`). Without a date
+the same answer is the same bytes.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from aiohttp import HttpVersion11, web
+
+if TYPE_CHECKING:
+    from servesim.http.reply import Reply
+
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: " for status in HTTPStatus}
+_ONE_PIECE_BYTES = 64 * 1024
+"""A larger body is not copied behind its head."""
+
+
+def respond(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+    """Return the response for a reply; HEAD and HTTP/1.0, which nobody uses here, are left to aiohttp."""
+    if request.version == HttpVersion11 and request.method != "HEAD":
+        return _WholeResponse(request, reply)
+    headers = {"Content-Type": reply.content_type, **reply.headers}
+    return web.Response(status=reply.status, body=reply.body, headers=headers)
+
+
+class _WholeResponse(web.StreamResponse):
+    """One reply to one request; aiohttp's server calls the three methods in the order in which they stand."""
+
+    __slots__ = ("_reply", "_to", "_wants_more")
+
+    def __init__(self, request: web.BaseRequest, reply: Reply) -> None:
+        """Keep both; nothing of the base class's headers is used."""
+        self._to = request
+        self._reply = reply
+        self._wants_more = request.keep_alive
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Make nothing ready."""
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection stays open."""
+        return self._wants_more
+
+    async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002 - the base class's signature
+        """Send everything; raise ConnectionResetError if nobody is there."""
+        transport = self._to.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client has gone")
+        body = self._reply.body
+        if len(body) <= _ONE_PIECE_BYTES:
+            transport.write(self._head() + body)
+        else:
+            transport.writelines((self._head(), body))
+        if transport.get_write_buffer_size():
+            await self._to.writer.drain()
+
+    def _head(self) -> bytes:
+        reply = self._reply
+        parts = [_STATUS_LINES[reply.status], reply.content_type, "\r\nContent-Length: ", str(len(reply.body))]
+        for name, value in reply.headers.items():
+            parts += ("\r\n", name, ": ", value)
+        parts.append("\r\n\r\n" if self._wants_more else "\r\nConnection: close\r\n\r\n")
+        return "".join(parts).encode("ascii")
