@@ -245,6 +245,21 @@ def test_the_invariants_hold_in_long_sessions(labs, ana, seed):
     walk.finish()
 
 
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", range(1_000, 1_200))
+def test_the_invariants_hold_in_many_long_sessions(labs, ana, seed):
+    walk = Walk(labs(seed=seed), ana, chooser(seed))
+    walk.go(2_000, checked=True)
+    walk.finish()
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", range(1_000, 1_050))
+def test_long_recordings_can_be_executed_again(labs, ana, seed):
+    lab, recorded = session(labs, ana, seed, steps=20_000)
+    assert replay(labs, seed, recorded).snapshot() == lab.snapshot()
+
+
 # --- replay ---------------------------------------------------------------------------------------
 
 

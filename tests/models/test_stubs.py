@@ -136,12 +136,15 @@ def test_a_refusal_that_a_callable_raises_is_its_answer() -> None:
     assert score_callable(model, RECORDS, JSON).status == 418
 
 
-@pytest.mark.parametrize("output", [{1, 2}, object(), {(1, 2): 3}, 1 + 2j], ids=["set", "object", "tuple key", "complex"])
+@pytest.mark.parametrize(
+    "output", [{1, 2}, object(), {(1, 2): 3}, 1 + 2j], ids=["set", "object", "tuple key", "complex"]
+)
 def test_what_has_no_json_is_a_plain_500(output: Any) -> None:
     answer = score_callable(lambda _rows: output, RECORDS, JSON)
     assert answer == Answer(500, "text/plain; charset=utf-8", b"Internal Server Error")
 
 
+@pytest.mark.mlflow
 def test_pandas_and_numpy_answers_are_encoded_as_mlflow_does() -> None:
     import pandas
 

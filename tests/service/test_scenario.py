@@ -46,6 +46,7 @@ def write(folder: Path, text: str, name: str = "world.yaml") -> Path:
     return path
 
 
+@pytest.mark.sdk
 def test_a_world_begins_serving(tmp_path, servesim_server: LocalServer):
     with servesim_server.open(scenario=write(tmp_path, WORLD)) as sim:
         endpoint = sim.client().serving_endpoints.get("fraud")
@@ -57,6 +58,7 @@ def test_a_world_begins_serving(tmp_path, servesim_server: LocalServer):
         assert answer.served_model_name == "fraud-2"
 
 
+@pytest.mark.sdk
 def test_a_token_of_the_scenario_is_its_principal(tmp_path, servesim_server: LocalServer):
     with servesim_server.open(scenario=write(tmp_path, WORLD)) as sim:
         sim.token = "ci-token"

@@ -44,6 +44,8 @@ class LocalServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="servesim", daemon=True)
         self._opened = 0
+        self._gate = threading.Lock()
+        self._stopped = False
         self.server: Server
 
     def start(self) -> Self:
@@ -57,10 +59,13 @@ class LocalServer:
         await self.server.start()
 
     def stop(self) -> None:
-        """Close the port, end workers and the thread."""
+        """Close the port, end workers and the thread; who still waits for the server is cancelled."""
         self.run(self.server.stop())
+        with self._gate:
+            self._stopped = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.run_until_complete(_cancel_the_rest())
         self._loop.close()
 
     def __enter__(self) -> Self:
@@ -79,8 +84,14 @@ class LocalServer:
         return f"http://{self.server.host}:{self.server.port}"
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine on the server's loop and wait for it."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+        """Run a coroutine on the server's loop and wait for it; RuntimeError once the server has stopped."""
+        with self._gate:
+            if self._stopped:
+                coroutine.close()
+                message = "this servesim server has stopped"
+                raise RuntimeError(message)
+            running = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        return running.result()
 
     def open(self, *, scenario: str | Path | None = None, **options: Any) -> Servesim:
         """Make a fresh workspace with a token of its own; see ``settings_from`` for the options.
@@ -103,6 +114,13 @@ class LocalServer:
             await hub.drop(workspace)
             raise
         return workspace
+
+
+async def _cancel_the_rest() -> None:
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 class Servesim:
@@ -185,6 +203,7 @@ class ClockHandle:
         """Hold on to a workspace's clock."""
         self._server = server
         self._clock = workspace.clock
+        self._advancing = threading.Lock()
 
     @property
     def mode(self) -> str:
@@ -205,7 +224,8 @@ class ClockHandle:
         if delta < 0:
             message = f"time does not run backwards: advance({by!r})"
             raise ValueError(message)
-        return self.run_until(iso(instant_of(self.now()) + delta))
+        with self._advancing:  # two threads that advance by ten minutes each move time by twenty
+            return self.run_until(iso(instant_of(self.now()) + delta))
 
     def run_until(self, instant: str) -> str:
         """Move time to an ISO 8601 instant and return the instant reached; a past one moves nothing."""

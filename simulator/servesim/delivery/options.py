@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from servesim.service.hub import HostedWorkspace
 
 _MODEL = re.compile(r"(?P<name>[^=@]+)(?:@(?P<version>[^=]+))?=(?P<what>.+)", re.DOTALL)
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 _CALLABLE = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<attribute>[A-Za-z_][\w.]*)")
 
 
@@ -57,6 +58,13 @@ class ModelOption:
 def parse_model(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> list[ModelOption]:
     """Read every ``--model``; raise BadParameter."""
     return [_model(text) for text in texts]
+
+
+def parse_token(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    """Return a token that a header can carry; raise BadParameter."""
+    if not _TOKEN.fullmatch(text):
+        raise click.BadParameter("a token is one or more visible ASCII characters, without spaces")
+    return text
 
 
 def _model(text: str) -> ModelOption:
@@ -95,8 +103,9 @@ def _callable(module: str, attribute: str) -> Callable[..., Any]:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise click.BadParameter(f"{module}:{attribute} cannot be imported: {error}") from error
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {error}"  # a module may raise anything, exit included
+        raise click.BadParameter(f"{module}:{attribute} cannot be imported: {reason}") from error
     if not callable(found):
         raise click.BadParameter(f"{module}:{attribute} is not callable")
     return found  # type: ignore[no-any-return]  # callable, as was checked

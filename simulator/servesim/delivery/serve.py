@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import ipaddress
+import os
+import shlex
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from servesim.core.access import Principal
 from servesim.core.profile import PROFILES
-from servesim.delivery.options import option, parse_model
+from servesim.delivery.lines import LineLog
+from servesim.delivery.options import option, parse_model, parse_token
 from servesim.delivery.settings import SETTINGS, settings_from
 from servesim.http.server import Server
 from servesim.models.host import ModelHost, Settings
@@ -24,9 +28,11 @@ from servesim.service.hub import Hub
 from servesim.service.scenario import DEFAULT_WORKSPACE, Scenario, read_scenarios
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Iterator
 
     from servesim.service.hub import HostedWorkspace
+
+_T = TypeVar("_T")
 
 DEFAULT_TOKEN = "dapi-servesim"  # noqa: S105 - a published default for a server on loopback
 USER = Principal("user@example.com", "User")
@@ -36,7 +42,7 @@ USER = Principal("user@example.com", "User")
 @option("--host", default="127.0.0.1", help="Address to listen on.")
 @option("--allow-remote", is_flag=True, help="Permit a --host that other machines reach.")
 @option("--port", default=8765, type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one.")
-@option("--token", default=DEFAULT_TOKEN, help="Token that clients send.")
+@option("--token", default=DEFAULT_TOKEN, callback=parse_token, help="Token that clients send.")
 @option(
     "--clock",
     default="autojump",
@@ -84,7 +90,12 @@ USER = Principal("user@example.com", "User")
 )
 @option("--hold-timeout", default="5s", help="Real time that a held request waits, unless --clock is paced.")
 @option("--model-workers", default=4, type=click.IntRange(1), help="MLflow worker processes alive at once.")
-@option("--grace", default=5.0, help="Real seconds that running requests get when the server stops.")
+@option(
+    "--grace",
+    default=5.0,
+    type=click.FloatRange(0),
+    help="Real seconds that running requests get when the server stops.",
+)
 @option("--quiet", is_flag=True, help="Print no line for each request.")
 @click.pass_context
 def command(context: click.Context, /, **options: Any) -> None:
@@ -99,6 +110,7 @@ def command(context: click.Context, /, **options: Any) -> None:
     SERVESIM_SEED=7 servesim serve                     options are variables too
     """  # noqa: D301 - click reads the control character itself
     _check_host(options["host"], allowed=options["allow_remote"])
+    _open_standard_streams()
     given = {name: options[name] for name in SETTINGS}
     chosen = {name for name in given if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
     try:
@@ -106,6 +118,15 @@ def command(context: click.Context, /, **options: Any) -> None:
             runner.run(_Run(options, given, chosen).serve())
     except (ValueError, OSError, sources.SourceUnreadable) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _open_standard_streams() -> None:
+    """Open what the caller closed: a socket that got such a number would be printed to, and uvloop gives up."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -142,22 +163,23 @@ class _Run:
     async def serve(self) -> None:
         """Serve until a signal; raise ValueError, OSError or SourceUnreadable if it can't begin."""
         options = self._options
-        log_call = None if options["quiet"] else LineLog(sys.stdout).write
-        server = Server(self._hub, log_call=log_call, grace_s=options["grace"])
+        lines = LineLog(sys.stdout or io.StringIO())  # without a standard output there is none
+        server = Server(self._hub, log_call=None if options["quiet"] else lines.write, grace_s=options["grace"])
         stopping = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         try:
-            workspaces = await self._open_all()
+            if (workspaces := await _unless(stopping, self._open_all())) is None:
+                return
             await server.start(options["host"], options["port"])
-            _print_exports(server, options["token"])
+            lines.write_now(_exports(server, options["token"]))
             # What the server has begun with lives as long as it does; collections need not look at it again.
             gc.collect()
             gc.freeze()
             await stopping.wait()
         finally:
             await server.stop()
-        _print_end(workspaces)
+        lines.write_now(_not_simulated(workspaces))
 
     async def _open_all(self) -> list[HostedWorkspace]:
         scenarios = read_scenarios(self._options["scenarios"])
@@ -183,37 +205,26 @@ class _Run:
         return workspace
 
 
-class LineLog:
-    """Lines to a stream, written together once the event loop comes around."""
-
-    def __init__(self, stream: TextIO) -> None:
-        """Write to ``stream`` until it is closed."""
-        self._stream = stream
-        self._lines: list[str] = []
-
-    def write(self, line: str) -> None:
-        """Write a line soon."""
-        if not self._lines:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._lines.append(line)
-
-    def _flush(self) -> None:
-        lines, self._lines = self._lines, []
-        try:
-            self._stream.write("\n".join(lines) + "\n")
-            self._stream.flush()
-        except (OSError, ValueError):
-            return  # whoever read the lines has gone; the server goes on
+async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, _T]) -> _T | None:
+    """Return what the work makes; None, once it has been given up, if the stop comes first."""
+    making, stop = asyncio.ensure_future(work), asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait({making, stop}, return_when=asyncio.FIRST_COMPLETED)
+        return await making if making.done() else None
+    finally:
+        for task in (making, stop):
+            task.cancel()
+        await asyncio.gather(making, stop, return_exceptions=True)
 
 
-def _print_exports(server: Server, token: str) -> None:
+def _exports(server: Server, token: str) -> Iterator[str]:
     host = f"[{server.host}]" if ":" in server.host else server.host
-    click.echo(f"export DATABRICKS_HOST=http://{host}:{server.port}")
-    click.echo(f"export DATABRICKS_TOKEN={token}")
-    click.echo("export NO_PROXY=127.0.0.1,localhost")
+    yield f"export DATABRICKS_HOST=http://{host}:{server.port}"
+    yield f"export DATABRICKS_TOKEN={shlex.quote(token)}"
+    yield f"export NO_PROXY={','.join(dict.fromkeys(('127.0.0.1', 'localhost', server.host)))}"
 
 
-def _print_end(workspaces: list[HostedWorkspace]) -> None:
+def _not_simulated(workspaces: list[HostedWorkspace]) -> Iterator[str]:
     for workspace in workspaces:
         for call, count in sorted(workspace.not_simulated.items()):
-            click.echo(f"not simulated, answered 501: {count} x {call}")
+            yield f"not simulated, answered 501: {count} x {call}"

@@ -104,6 +104,8 @@ class ControlPlane:
         if not endpoint.in_transition:
             return Reply(200, self._rendered.full(workspace, endpoint), grade="recorded")
         await clock.before_status(endpoint)
+        # While time moved, somebody may have deleted it, or made another of that name.
+        endpoint = workspace.world.get(call.parameters["name"])
         reply = Reply(200, self._rendered.full(workspace, endpoint), grade="recorded")
         await clock.after_status(endpoint)
         return reply

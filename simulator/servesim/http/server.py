@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from servesim.core.commands import NotSimulated
@@ -31,6 +32,8 @@ logger = logging.getLogger("servesim")
 HEALTH = "/_servesim/v1/health"
 WELL_KNOWN = "/.well-known/databricks-config"
 ENDPOINTS = "/api/2.0/serving-endpoints"
+LEAST_GRACE_S = 0.01
+"""aiohttp takes 0 for no limit at all, and would wait for whoever has connected and sends nothing."""
 KEPT_CALLS = 1_000
 """How many different calls are kept for the summary of what is not simulated."""
 _SCORING = "/serving-endpoints/"
@@ -89,8 +92,10 @@ class Server:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; port 0 picks a free one."""
         # Bodies are passed on as they came: like the scoring server, Content-Encoding is not looked at.
-        server = web.Server(self._answer, access_log=None, auto_decompress=False)
-        self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=self._grace_s)
+        server = web.Server(self._answer, access_log=None, auto_decompress=False, logger=_wire_logger())
+        self._runner = web.ServerRunner(
+            server, handle_signals=False, shutdown_timeout=max(self._grace_s, LEAST_GRACE_S)
+        )
         await self._runner.setup()
         self._site = web.TCPSite(self._runner, host, port)
         await self._site.start()
@@ -146,17 +151,27 @@ class Server:
                     return await data.invoke(request, session, unquote(endpoint), None)
                 case [endpoint, "served-models", entity, "invocations"]:
                     return await data.invoke(request, session, unquote(endpoint), unquote(entity))
-        if path.endswith("/") and len(path) > 1:
+        asked, target = request, request.rel_url.raw_path
+        if target.endswith("/") and len(target) > 1:
             # As it was sent: an encoded slash in a name stays part of the name.
-            request = request.clone(rel_url=URL(path[:-1], encoded=True))
-        found = await self._routes.resolve(request)  # type: ignore[arg-type]  # reads method and path
+            query = request.rel_url.raw_query_string
+            asked = request.clone(rel_url=URL.build(path=target[:-1], query_string=query, encoded=True))
+        found = await self._routes.resolve(asked)  # type: ignore[arg-type]  # reads method and path
         if found.http_exception is not None:
             raise _not_simulated(request, session, getattr(found.http_exception, "allowed_methods", ()))
         handler: Callable[[Call], Awaitable[Reply]] = found.handler  # type: ignore[assignment]  # one of the table
         return await handler(Call(request, session, dict(found)))
 
     def _authenticate(self, request: web.BaseRequest) -> Session:
-        kind, _, credential = request.headers.get("Authorization", "").partition(" ")
+        header = request.headers.get("Authorization", "")
+        session = self.hub.find_header(header)
+        if session is None:
+            session = self._find(header)
+            self.hub.keep_header(header, session)
+        return session
+
+    def _find(self, header: str) -> Session:
+        kind, _, credential = header.partition(" ")
         scheme = kind.lower()
         if scheme == "basic":
             credential = _basic_token(credential)
@@ -177,7 +192,8 @@ class Server:
 
     def _broken(self, request: web.BaseRequest, session: Session | None, problem: Exception) -> Reply:
         request_id = self._request_id(session)
-        logger.error("request %s failed: %s %s", request_id, request.method, request.path, exc_info=problem)
+        path = _shown(request.raw_path, 500)
+        logger.error("request %s failed: %s %s", request_id, request.method, path, exc_info=problem)
         message = f"servesim failed to answer this call; its log has the reason under request {request_id}."
         return error(500, "INTERNAL_ERROR", message, request_id, "chosen")
 
@@ -203,13 +219,33 @@ def _not_simulated(request: web.BaseRequest, session: Session, methods: Collecti
     return Rejected(Code.NOT_SIMULATED, what=what, advice=advice)
 
 
-def _shown(path: str, most: int) -> str:
-    """Return a path as a line of a log can hold it."""
-    return path[:most].encode("ascii", "backslashreplace").decode()
+def _shown(text: str, most: int) -> str:
+    """Return a path or name as a line of a log can hold it, or a terminal: printable ASCII."""
+    text = text[:most]
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(sign if " " <= sign <= "~" else ascii(sign)[1:-1] for sign in text)
+
+
+def _wire_logger() -> logging.Logger:
+    """Return the log of what no call can be made of."""
+    wire = logger.getChild("wire")
+    wire.addFilter(_in_one_line)  # once: adding it again changes nothing
+    return wire
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Shorten what is not HTTP (TLS, say): that is the client's mistake, and a traceback says nothing about it."""
+    problem = record.exc_info[1] if record.exc_info else None
+    if isinstance(problem, HttpProcessingError):
+        record.exc_info = None
+        record.msg, record.args = "%s: %s", (record.getMessage(), _shown(" ".join(problem.message.split()), 200))
+    return True
 
 
 def _line(principal: str, request: web.BaseRequest, reply: Reply) -> str:
     served = reply.headers.get(data.SERVED_MODEL_HEADER, "")
-    grade = f"({reply.grade})" if reply.grade and reply.status >= HTTPStatus.BAD_REQUEST else ""
-    call = f"{principal} {request.method} {_shown(request.raw_path, 500)}"
-    return " ".join(filter(None, (call, "->", str(reply.status), served, grade)))
+    line = f"{_shown(principal, 200)} {request.method} {_shown(request.raw_path, 500)} -> {reply.status}"
+    if served:
+        line = f"{line} {served}"
+    return f"{line} ({reply.grade})" if reply.grade and reply.status >= HTTPStatus.BAD_REQUEST else line

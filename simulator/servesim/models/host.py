@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from servesim.core.commands import LoadFinished
 from servesim.models import stubs
 from servesim.models.answer import Answer
 from servesim.models.pool_types import LoadFailed, QueueFull, TimedOut, WorkerDied, WorkerKey
+from servesim.models.threads import Threads
 from servesim.payloads.refusal import Refused
 from servesim.payloads.signature import Signature, Unsupported
 
@@ -28,6 +28,10 @@ CALLABLE_THREADS = 8
 
 AT_ONCE_BYTES = 64 * 1024
 """A larger body is read in a thread: megabytes of JSON would keep every other request waiting."""
+
+
+KEPT = 1_000
+"""How many stubs, and how many signatures, are kept as they were read; then all are read anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class ModelHost:
         self._kept = 0
         self._stubs: dict[str, stubs.Stub] = {}
         self._signatures: dict[str, Signature] = {}
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads = Threads(CALLABLE_THREADS)
         self._pool: WorkerPool | None = None
 
     def keep(self, function: Callable[..., Any]) -> str:
@@ -97,12 +101,10 @@ class ModelHost:
         """Return the answer of any model, or why there is none, without holding up the event loop."""
         if model.kind == "mlflow":
             return await self.pool().score(worker_key(model, environment), body, content_type)
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(CALLABLE_THREADS, thread_name_prefix="servesim-model")
         work = partial(self._score, model, body, content_type)
         try:
             async with asyncio.timeout(self.settings.score_cap_s):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+                return await self._threads.run(work)
         except TimeoutError:
             return TimedOut(self.settings.score_cap_s)
 
@@ -114,8 +116,7 @@ class ModelHost:
 
     async def close(self) -> None:
         """End workers; threads end with what they run."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
         if self._pool is not None:
             await self._pool.close()
 
@@ -125,23 +126,36 @@ class ModelHost:
         except Refused as refused:
             return Answer(refused.status, refused.content_type, refused.body())
         if model.kind == "function":
-            return stubs.score_callable(self.functions[model.source], body, content_type, signature)
-        stub = self._stubs.get(model.source)
+            function = self.functions.get(model.source, _forgotten)
+            return stubs.score_callable(function, body, content_type, signature)
+        return stubs.score(self._stub(model.source), body, content_type, signature)
+
+    def _stub(self, source: str) -> stubs.Stub:
+        stub = self._stubs.get(source)
         if stub is None:
-            stub = self._stubs[model.source] = stubs.Stub(**json.loads(model.source))
-        return stubs.score(stub, body, content_type, signature)
+            if len(self._stubs) >= KEPT:
+                self._stubs.clear()
+            stub = self._stubs[source] = stubs.Stub(**json.loads(source))
+        return stub
 
     def _signature(self, model: ModelVersion) -> Signature | None:
         if model.signature is None:
             return None
-        if model.signature not in self._signatures:
-            self._signatures[model.signature] = _read_signature(model.signature)
-        return self._signatures[model.signature]
+        signature = self._signatures.get(model.signature)
+        if signature is None:
+            if len(self._signatures) >= KEPT:
+                self._signatures.clear()
+            signature = self._signatures[model.signature] = _read_signature(model.signature)
+        return signature
 
 
 def worker_key(model: ModelVersion, environment: tuple[tuple[str, str], ...]) -> WorkerKey:
     """Return what a worker for this version is known by."""
     return WorkerKey(model.source, model.registry_uri, model.digest, environment, model.python)
+
+
+def _forgotten(_rows: Any) -> Any:
+    raise Refused(503, "TEMPORARILY_UNAVAILABLE", "The workspace of this request was closed.", evidence="chosen")
 
 
 def _read_signature(text: str) -> Signature:

@@ -15,11 +15,12 @@ from typing import Any, Final, Literal
 
 from servesim.models.answer import Answer
 from servesim.payloads import texts
+from servesim.payloads.bounds import check_names
 from servesim.payloads.decode import dumps, to_jsonable
 from servesim.payloads.enforce import enforce
 from servesim.payloads.parse import parse
 from servesim.payloads.refusal import JSON_TYPE, Refused, bad_request, plain
-from servesim.payloads.request import Request
+from servesim.payloads.request import Request, Table
 from servesim.payloads.signature import Signature
 
 Behaviour = Literal["constant", "echo", "hash", "fail"]
@@ -74,8 +75,9 @@ def call(function: Callable[..., Any], request: Request) -> Any:
         return function(data, params) if style == "positional" else function(data)
     except Refused:
         raise
-    except (Exception, SystemExit) as error:
-        # MLflow's server survives a model that exits, so exiting is an error like any other.
+    except BaseException as error:
+        # MLflow's server survives a model that exits; and whatever else this is (pytest.fail, KeyboardInterrupt,
+        # CancelledError) would end the server's own task or loop if it got there.
         last = traceback.format_exception_only(error)[-1].strip()
         raise bad_request(texts.MODEL_RAISED, stack_trace=last) from error
 
@@ -94,8 +96,9 @@ def _encode(prediction: Any, request: Request) -> bytes:
     try:
         value = to_jsonable(prediction)
         return dumps(value if request.unified else {"predictions": value})
-    except (TypeError, ValueError, RecursionError) as error:
-        # MLflow encodes outside of its error handling, so this reaches the client as the web server's own 500.
+    except BaseException as error:
+        # What a prediction's own methods raise may be anything. MLflow encodes outside of its error handling, so this
+        # reaches the client as the web server's own 500.
         raise plain(500, texts.INTERNAL_SERVER_ERROR) from error
 
 
@@ -124,12 +127,20 @@ def _constant(stub: Stub, request: Request) -> Any:
 
 
 def _echo(_stub: Stub, request: Request) -> Any:
-    return request.data if request.unified else request.rows()
+    return request.data if request.unified else _rows(request)
 
 
 def _hash(_stub: Stub, request: Request) -> Any:
-    values = [_fraction(row) for row in request.rows()]
+    values = [_fraction(row) for row in _rows(request)]
     return values[0] if request.unified else values
+
+
+def _rows(request: Request) -> list[Any]:
+    """Return the rows, unless writing them would be out of all proportion to the request."""
+    columns = request.data.columns if isinstance(request.data, Table) else request.data
+    if isinstance(columns, tuple | dict) and (count := request.row_count()) > 1:
+        check_names(count, columns)
+    return request.rows()
 
 
 def _fail(stub: Stub, _request: Request) -> Any:

@@ -20,11 +20,31 @@ SIZE_LIMIT = 4 * 1024 * 1024
 NODE_LIMIT = 200_000
 """Values of a file, counted with what its aliases stand for."""
 
+_KEYS = frozenset(f"tag:yaml.org,2002:{tag}" for tag in ("str", "merge", "timestamp"))
+"""What a key may be."""
+
 Key = tuple[str | int, ...]
 
 
 class DocumentError(ValueError):
     """A file is not what it should be; the text names file, line and key."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with the values of JSON: a date stays the text that was written."""
+
+
+def _as_written(_loader: _Loader, node: yaml.ScalarNode) -> str:
+    return str(node.value)
+
+
+def _refuse(_loader: _Loader, node: yaml.Node) -> None:
+    raise yaml.constructor.ConstructorError(None, None, f"{node.tag} has no JSON", node.start_mark)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_written)
+for _tag in ("binary", "omap", "pairs", "set"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _refuse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +76,11 @@ def read_document(path: str | Path, schema: str) -> Document:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > SIZE_LIMIT:
+        with path.open("rb") as file:
+            data = file.read(SIZE_LIMIT + 1)  # some files have no size, and no end
+        if len(data) > SIZE_LIMIT:
             raise DocumentError(f"{path}: larger than {SIZE_LIMIT:,} bytes")
-        return path.read_text(encoding="utf-8")
+        return data.decode("utf-8")
     except OSError as error:
         raise DocumentError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -74,7 +96,7 @@ def _parse(path: Path, text: str) -> Document:
             lines[key] = node.start_mark.line + 1
             if len(lines) > NODE_LIMIT:
                 raise document.error(key, f"more than {NODE_LIMIT:,} values")
-        return Document(path, yaml.safe_load(text), lines)
+        return Document(path, yaml.load(text, Loader=_Loader), lines)  # noqa: S506 - a safe loader, as its base says
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise DocumentError(f"{path}, line {line}: {error.problem or error}") from error
@@ -95,7 +117,10 @@ def _nodes(document: Document, node: yaml.Node | None, key: Key) -> Iterator[tup
     elif isinstance(node, yaml.MappingNode):
         seen = set()
         for name, value in node.value:
-            inner = (*key, str(name.value))
+            inner = (*key, str(name.value) if isinstance(name, yaml.ScalarNode) else "?")
+            if name.tag not in _KEYS:
+                document.lines[inner] = name.start_mark.line + 1
+                raise document.error(inner, "a key is text: put it in quotes")
             if inner in seen:
                 document.lines[inner] = name.start_mark.line + 1
                 raise document.error(inner, "stands twice")

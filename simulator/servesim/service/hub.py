@@ -13,7 +13,6 @@ from servesim.service.gateway import Gateway
 
 if TYPE_CHECKING:
     from servesim.core.access import Principal
-    from servesim.core.draws import Stream
     from servesim.models.host import ModelHost
 
 
@@ -50,15 +49,18 @@ class HostedWorkspace:
         )
         self.gateway = Gateway(self.clock, models)
         self.id = str(self.world.draws.stream("id", "workspace").between(0, 10**15, 10**16 - 1))
-        self.request_ids: Stream = self.world.draws.stream("id", "request")
+        drawn = self.world.draws.stream("id", "request").hexadecimal(0)
+        self._request_id_head = f"{drawn[:8]}-{drawn[8:12]}-{drawn[12:16]}-{drawn[16:20]}-"
         self.requests = 0
         self.not_simulated: Counter[str] = Counter()
 
     def next_request_id(self) -> str:
-        """Return an id for a request, in the 8-4-4-4-12 form."""
+        """Return an id for a request, in the 8-4-4-4-12 form: the workspace's own digits, then a count."""
         self.requests += 1
-        digits = self.request_ids.hexadecimal(self.requests)
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        return f"{self._request_id_head}{self.requests:012x}"
+
+
+KEPT_HEADERS = 1_000
 
 
 class Session(NamedTuple):
@@ -75,6 +77,7 @@ class Hub:
         """Begin with none."""
         self.models = models
         self._sessions: dict[str, Session] = {}
+        self._headers: dict[str, Session] = {}
 
     def open(self, settings: WorkspaceSettings, principals: dict[str, Principal]) -> HostedWorkspace:
         """Make a workspace for these tokens; ValueError if one is taken."""
@@ -91,12 +94,22 @@ class Hub:
         """Return who a token stands for."""
         return self._sessions.get(token)
 
+    def find_header(self, header: str) -> Session | None:
+        """Return who an Authorization header stands for if it has been kept."""
+        return self._headers.get(header)
+
+    def keep_header(self, header: str, session: Session) -> None:
+        """Keep a header that was found to be right, so that it need not be read again."""
+        if len(self._headers) < KEPT_HEADERS:
+            self._headers[header] = session
+
     def workspaces(self) -> list[HostedWorkspace]:
         """List the workspaces, the oldest first."""
         return list(dict.fromkeys(session.workspace for session in self._sessions.values()))
 
     async def drop(self, workspace: HostedWorkspace) -> None:
         """Forget a workspace and every token of it."""
+        self._headers.clear()
         self._sessions = {token: found for token, found in self._sessions.items() if found.workspace is not workspace}
         self.models.forget(workspace.world.registry)
         await workspace.clock.close()

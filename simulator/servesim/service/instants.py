@@ -28,6 +28,9 @@ def instant_of(text: str) -> int:
     return round(moment.timestamp() * 1000)
 
 
+LONGEST_MS = 10_000 * 366 * 86_400_000
+"""Beyond this no duration has a use."""
+
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 
@@ -35,10 +38,17 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 def milliseconds(duration: str | float) -> int:
     """Read a duration: seconds as a number, or text such as ``90s``, ``31m``, ``1h30m``. Raise ValueError."""
     if not isinstance(duration, str):
-        return round(duration * 1000)
+        return _rounded(duration * 1000, duration)
     text = duration.replace(" ", "")
     parts = _PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         message = f"{duration!r} is not a duration: write 500ms, 90s, 31m, 1h30m or 2d"
         raise ValueError(message)
-    return round(sum(float(number) * _UNITS_MS[unit] for number, unit in parts))
+    return _rounded(sum(float(number) * _UNITS_MS[unit] for number, unit in parts), duration)
+
+
+def _rounded(number: float, duration: str | float) -> int:
+    if not abs(number) < LONGEST_MS:
+        message = f"{duration!r} is no duration within simulated time, which ends with the year 9999"
+        raise ValueError(message)
+    return round(number)

@@ -1,0 +1,73 @@
+"""What is sent by hand: paths that are no addresses, and what is no HTTP at all."""
+
+import logging
+import socket
+import threading
+
+import pytest
+
+from servesim.delivery.handle import LocalServer
+from servesim.http.server import _shown
+
+
+def exchange(servesim, data):
+    host, _, port = servesim.host.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as wire:
+        wire.sendall(data)
+        return wire.makefile("rb").readline()
+
+
+@pytest.mark.parametrize("path", ["//[/", "//[", "////", "/;/", "//x:99999999/"])
+def test_a_path_that_is_no_address_is_not_simulated(servesim, path):
+    head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {servesim.token}\r\n\r\n"
+    assert exchange(servesim, head.encode()) == b"HTTP/1.1 501 Not Implemented\r\n"
+    assert [*servesim.not_simulated] == [f"GET {path}"]
+
+
+@pytest.mark.parametrize("data", [b"GET /a\x1b[31m HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nno header\r\n\r\n"])
+def test_what_is_no_http_is_one_line_of_the_log(servesim, caplog, data):
+    with caplog.at_level(logging.ERROR):
+        assert b" 400 " in exchange(servesim, data)
+    (record,) = caplog.records
+    assert record.exc_info is None
+    assert record.getMessage().isprintable()
+
+
+@pytest.mark.parametrize("text", ["a\x1b[31mb", "a\nb", "a\x9b", "é", "a\u202eb"])
+def test_lines_of_the_log_hold_nothing_that_a_terminal_obeys(text):
+    shown = _shown(text, 100)
+    assert shown.isascii()
+    assert shown.isprintable()
+
+
+def test_a_server_stops_at_once_although_somebody_is_connected():
+    with LocalServer() as server:
+        wires = [socket.create_connection((server.server.host, server.server.port)) for _ in range(20)]
+        wires[0].sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
+    for wire in wires:
+        wire.close()
+
+
+def test_a_handle_of_a_stopped_server_says_so():
+    server = LocalServer().start()
+    handle = server.open()
+    server.stop()
+    with pytest.raises(RuntimeError, match="has stopped"):
+        handle.clock.now()
+
+
+def test_two_threads_that_advance_move_time_by_the_sum(servesim):
+    before = servesim.clock.now()
+    threads = [threading.Thread(target=servesim.clock.advance, args=("1m",)) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (before, servesim.clock.now()) == ("2026-01-05T09:00:00Z", "2026-01-05T09:10:00Z")
+
+
+@pytest.mark.parametrize("by", [float("inf"), float("nan"), 1e300, "9" * 400 + "d", "99999999d"])
+def test_time_is_not_advanced_beyond_its_end(servesim, by):
+    with pytest.raises(ValueError, match="year 9999"):
+        servesim.clock.advance(by)
+    assert servesim.clock.now() == "2026-01-05T09:00:00Z"
