@@ -148,10 +148,7 @@ def test_a_registry_suggests_the_near_name():
     assert caught.value.fields["near"] == "main.ml.fraud"
     assert registry.versions("main.ml.fraud") == ["2", "10"]
     assert registry.versions("nothing") == []
-    assert registry.names() == ["main.ml.churn", "main.ml.fraud"]
     assert registry.next_version("main.ml.fraud") == "11"
     assert registry.next_version("main.ml.churn") == "1"
     assert registry.find("main.ml.churn", "1") is None
     assert [model.version for model in registry] == ["2", "10", "x1"]
-    assert [model.in_unity_catalog for model in registry] == [True, True, True]
-    assert not ModelVersion("fraud", "1", "stub", "{}").in_unity_catalog

@@ -30,11 +30,17 @@ def test_a_refusal_says_how_its_text_is_known(wire, lines):
     wire.call("POST", ENDPOINTS, b"{")
     wire.call("GET", "/nowhere?x=1")
     wire.call("GET", ENDPOINTS, token=False)
+    wire.ready()
+    del lines[4:]
+    wire.call("POST", "/serving-endpoints/fraud/invocations", {"nothing": 1})
+    wire.call("POST", "/serving-endpoints/fraud/invocations", b"[" * 1_000)
     assert lines == [
         f"tester@example.com GET {ENDPOINTS}/none -> 404 (recorded)",
         f"tester@example.com POST {ENDPOINTS} -> 400 (chosen)",
         "tester@example.com GET /nowhere?x=1 -> 501 (chosen)",
         f"- GET {ENDPOINTS} -> 401 (recorded)",
+        "tester@example.com POST /serving-endpoints/fraud/invocations -> 400 fraud-1 (recorded)",
+        "tester@example.com POST /serving-endpoints/fraud/invocations -> 400 fraud-1 (chosen)",
     ]
     wire.handle.workspace.not_simulated.clear()  # meant here, no news for the summary
 

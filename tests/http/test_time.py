@@ -80,7 +80,7 @@ def test_in_paced_time_the_limit_reaches_a_model_at_work(wire):
     assert (answer.status, answer.json["error_code"]) == (504, "DEADLINE_EXCEEDED")
 
 
-def test_real_work_has_a_cap_in_real_seconds(servesim_server):
+def test_real_work_has_a_cap_in_real_seconds():
     done = threading.Event()
     with LocalServer(Settings(score_cap_s=0.1)) as server, server.open(poll="settle") as sim:
         sim.models.function("m", lambda rows: done.wait(30) and rows)

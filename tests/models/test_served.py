@@ -114,7 +114,7 @@ def test_a_folder_that_is_no_model_is_refused_at_once(servesim, tmp_path):
 
     with pytest.raises(SourceUnreadable, match="cannot be read"):
         servesim.models.mlflow("m", tmp_path)
-    assert servesim.workspace.world.registry.names() == []
+    assert list(servesim.workspace.world.registry) == []
 
 
 def test_version_differences_stand_in_the_build_log(servesim, pool_models):
@@ -146,6 +146,14 @@ def test_a_registry_is_read_on_a_miss(servesim_server, pool_models):
         assert (status, answer["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
         status, answer = put(sim, "f", {"entity_name": "unheard", "entity_version": "1"})
         assert (status, answer["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+def test_a_registry_that_cannot_be_read_is_named_without_its_password(servesim_server, tmp_path):
+    with servesim_server.open(mlflow_registry=f"sqlite://me:secret@/{tmp_path}/none.db") as sim:
+        status, answer = put(sim, "e", {"entity_name": "fraud", "entity_version": "1"})
+        assert (status, answer["error_code"]) == (500, "INTERNAL_ERROR")
+        assert "that servesim takes models from cannot be read" in answer["message"]
+        assert "secret" not in answer["message"]
 
 
 def test_a_failed_update_keeps_the_old_model_serving(servesim_server, pool_models):

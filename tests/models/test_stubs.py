@@ -78,7 +78,7 @@ def test_fail_answers_like_a_model_that_raised() -> None:
 def test_refusals_come_before_the_model() -> None:
     assert score(Stub("fail"), b"{}", JSON).status == 400
     assert score(Stub("constant", 1), RECORDS, None) == Answer(
-        500, "text/plain; charset=utf-8", b"Internal Server Error"
+        500, "text/plain; charset=utf-8", b"Internal Server Error", "recorded"
     )
     signature = Signature.of({"c": "double"})
     fields = json.loads(score(Stub("constant", 1), RECORDS, JSON, signature).body)
@@ -141,7 +141,7 @@ def test_a_refusal_that_a_callable_raises_is_its_answer() -> None:
 )
 def test_what_has_no_json_is_a_plain_500(output: Any) -> None:
     answer = score_callable(lambda _rows: output, RECORDS, JSON)
-    assert answer == Answer(500, "text/plain; charset=utf-8", b"Internal Server Error")
+    assert answer == Answer(500, "text/plain; charset=utf-8", b"Internal Server Error", "recorded")
 
 
 @pytest.mark.mlflow

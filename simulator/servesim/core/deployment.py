@@ -96,7 +96,7 @@ UP = frozenset({Phase.READY, Phase.SCALED_TO_ZERO, Phase.STARTING})
 BROKEN = frozenset({Phase.FAILED, Phase.ABORTED})
 
 WAITING = frozenset({Phase.STARTING, Phase.RECOVERING, Phase.RELOADING})
-"""Phases in which a request is held."""
+"""Phases that a request waits out."""
 
 
 @dataclass(slots=True, eq=False)

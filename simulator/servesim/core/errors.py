@@ -29,6 +29,7 @@ class Code(StrEnum):
     NO_UPDATE = "no update"
     NOT_SERVED = "not served"
     NOT_SIMULATED = "not simulated"
+    REGISTRY_UNREADABLE = "registry unreadable"
     ROUTES_MISSING = "routes missing"
     ROUTE_UNKNOWN = "route unknown"
     SIZE_TWICE = "size twice"

@@ -190,16 +190,9 @@ _ON_ENTER: dict[Phase, Callable[[Workspace, Deployment], None]] = {
 }
 
 
-def begin(world: Workspace, deployment: Deployment) -> None:
-    """Start a new deployment's life."""
+def begin(world: Workspace, deployment: Deployment, phase: Phase) -> None:
+    """Start a deployment's life: building, or as one that has been serving for a while."""
+    deployment.phase = phase
     world.deployments[deployment.id] = deployment
-    world.note("deployment building", deployment.endpoint, deployment.spec.name, "")
-    _ON_ENTER[Phase.BUILDING](world, deployment)
-
-
-def begin_ready(world: Workspace, deployment: Deployment) -> None:
-    """Start a deployment's life as one that has been serving for a while."""
-    world.deployments[deployment.id] = deployment
-    deployment.phase = Phase.READY
-    world.note("deployment ready", deployment.endpoint, deployment.spec.name, "")
-    _ready(world, deployment)
+    world.note(f"deployment {phase}", deployment.endpoint, deployment.spec.name, "")
+    _ON_ENTER[phase](world, deployment)

@@ -1,7 +1,7 @@
 """Durations and limits as data, each with its evidence.
 
-``faithful`` is what is known of the real service; ``instant`` takes no time and refuses nothing. A file
-can override single values (see ``service/scenario.py``).
+``faithful`` is what is known of the real service; ``instant`` deploys and starts at once and limits no counts. A file
+can override single values (see ``service/profiles.py``).
 """
 
 from __future__ import annotations

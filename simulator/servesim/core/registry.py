@@ -31,11 +31,6 @@ class ModelVersion:
     python: str | None = None
     """Another interpreter to load the model with."""
 
-    @property
-    def in_unity_catalog(self) -> bool:
-        """Whether the name has the three levels of Unity Catalog."""
-        return self.name.count(".") == 2  # noqa: PLR2004 - catalog.schema.model
-
 
 class Registry:
     """Registered models by name and version."""
@@ -76,7 +71,3 @@ class Registry:
         """Yield every version, models in the order of their registration."""
         for versions in self._models.values():
             yield from versions.values()
-
-    def names(self) -> list[str]:
-        """List the registered names."""
-        return sorted(self._models)

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from servesim.core import endpoint as endpoints
 from servesim.core import lifecycle, tickets
 from servesim.core.commands import Alarm, Due, Signal, UpdateConfig
-from servesim.core.deployment import BROKEN, UP, Cause, Deployment
+from servesim.core.deployment import BROKEN, UP, Cause, Deployment, Phase
 from servesim.core.endpoint import Config, Endpoint, EndpointSignal, ServedEntity
 from servesim.core.errors import Code, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
     from servesim.core.commands import (
         CancelUpdate,
@@ -47,8 +46,7 @@ def create(world: Workspace, command: CreateEndpoint) -> Endpoint:
     world.note("endpoint created", endpoint.name, command.principal.name, "")
     if command.config:
         asked = UpdateConfig(command.name, command.principal, command.config)
-        begin = lifecycle.begin_ready if command.serving else lifecycle.begin
-        _put(world, endpoint, asked, routes, begin)
+        _put(world, endpoint, asked, routes, Phase.READY if command.serving else Phase.BUILDING)
     return endpoint
 
 
@@ -58,7 +56,7 @@ def update(world: Workspace, command: UpdateConfig) -> Endpoint:
     if (endpoint.phase, EndpointSignal.PUT_CONFIG) not in endpoints.TABLE:
         raise Rejected(Code.UPDATING, endpoint=endpoint.name)
     routes = _check(world, command.config)
-    _put(world, endpoint, command, routes, lifecycle.begin)
+    _put(world, endpoint, command, routes, Phase.BUILDING)
     return endpoint
 
 
@@ -179,13 +177,7 @@ def _new_endpoint(world: Workspace, command: CreateEndpoint) -> Endpoint:
     )
 
 
-def _put(
-    world: Workspace,
-    endpoint: Endpoint,
-    command: UpdateConfig,
-    routes: tuple[Route, ...],
-    begin: Callable[[Workspace, Deployment], None],
-) -> None:
+def _put(world: Workspace, endpoint: Endpoint, command: UpdateConfig, routes: tuple[Route, ...], phase: Phase) -> None:
     given_up, endpoint.pending = endpoint.pending, None
     _retire(world, endpoint, given_up)
     endpoint.versions += 1
@@ -196,7 +188,7 @@ def _put(
     _move(world, endpoint, EndpointSignal.PUT_CONFIG)
     world.note("config asked for", endpoint.name, command.principal.name, f"version {endpoint.versions}")
     for deployment in fresh:
-        begin(world, deployment)
+        lifecycle.begin(world, deployment, phase)
     if not fresh:
         endpoint.settling = _settle_later(world, endpoint)
     _switch_if_ready(world, endpoint)

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 KEPT_LINES = 10_000
 """How many lines wait for a reader that has stopped reading; the oldest go first."""
 LINE_CHARACTERS = 2_000
-AGAIN_S = 0.1
-"""Real seconds between two looks at such a reader."""
 _PIECE = select.PIPE_BUF if hasattr(select, "PIPE_BUF") else 512
 """Bytes that a pipe takes without making the writer wait, once it takes any."""
 
@@ -33,6 +31,7 @@ class LineLog:
         self._stream = stream
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._due = False
+        self._watched: int | None = None
 
     def write(self, line: str) -> None:
         """Write a line soon."""
@@ -48,8 +47,16 @@ class LineLog:
 
     def _flush(self) -> None:
         self._due = not self._write()
-        if self._due:
-            asyncio.get_running_loop().call_later(AGAIN_S, self._flush)
+        if self._due and self._watched is None:
+            self._watched = self._stream.fileno()
+            asyncio.get_running_loop().add_writer(self._watched, self._flush)
+        elif not self._due:
+            self._unwatch()
+
+    def _unwatch(self) -> None:
+        if self._watched is not None:
+            asyncio.get_running_loop().remove_writer(self._watched)
+            self._watched = None
 
     def _write(self) -> bool:
         """Write until nothing is left; false if the reader does not take it now."""
@@ -61,6 +68,7 @@ class LineLog:
                 self._stream.flush()
         except (OSError, ValueError):
             self._lines.clear()
+            self._unwatch()
             _forget_reader(self._stream)
         return True
 

@@ -105,6 +105,13 @@ TEXTS: dict[Code, Text] = {
         "chosen",
         "that it fails at once is observed, the text is not known",
     ),
+    Code.REGISTRY_UNREADABLE: Text(
+        500,
+        "INTERNAL_ERROR",
+        "The MLflow registry '{uri}' that servesim takes models from cannot be read: {reason}",
+        "chosen",
+        "servesim's own: the real service has its registry at hand",
+    ),
     Code.ENTITIES_MISSING: Text(
         *_INVALID,
         "A config needs at least one served entity: 'served_entities' is missing or empty.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
 from servesim.core.commands import DeleteEndpoint
@@ -13,11 +13,15 @@ from servesim.http.reply import Reply, encode
 from servesim.service import sources
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+
     from servesim.core.commands import CreateEndpoint, UpdateConfig
     from servesim.core.endpoint import Endpoint
     from servesim.core.workspace import Workspace
     from servesim.http.calls import Call
     from servesim.service.hub import HostedWorkspace
+
+_K = TypeVar("_K")
 
 
 class Rendered:
@@ -31,28 +35,27 @@ class Rendered:
 
     def full(self, workspace: HostedWorkspace, endpoint: Endpoint) -> bytes:
         """Return an endpoint as GET gives it."""
-        kept = self._full.get(endpoint)
-        if kept is None or kept[0] != endpoint.revision:
-            kept = (endpoint.revision, encode(ga.render_endpoint(workspace.world, endpoint)))
-            self._full[endpoint] = kept
-        return kept[1]
+        world = workspace.world
+        return _kept(self._full, endpoint, endpoint.revision, lambda: encode(ga.render_endpoint(world, endpoint)))
 
     def all(self, workspace: HostedWorkspace) -> bytes:
         """Return every endpoint as LIST gives it."""
         world = workspace.world
-        kept = self._lists.get(workspace)
-        if kept is None or kept[0] != world.revision:
-            briefs = b",".join(self._brief_of(world, endpoint) for endpoint in world.endpoints.values())
-            kept = (world.revision, b'{"endpoints":[%b]}' % briefs)
-            self._lists[workspace] = kept
-        return kept[1]
+        return _kept(self._lists, workspace, world.revision, lambda: self._joined(world))
+
+    def _joined(self, world: Workspace) -> bytes:
+        return b'{"endpoints":[%b]}' % b",".join(self._brief_of(world, found) for found in world.endpoints.values())
 
     def _brief_of(self, world: Workspace, endpoint: Endpoint) -> bytes:
-        kept = self._brief.get(endpoint)
-        if kept is None or kept[0] != endpoint.revision:
-            kept = (endpoint.revision, encode(ga.render_summary(world, endpoint)))
-            self._brief[endpoint] = kept
-        return kept[1]
+        return _kept(self._brief, endpoint, endpoint.revision, lambda: encode(ga.render_summary(world, endpoint)))
+
+
+def _kept(kept: MutableMapping[_K, tuple[int, bytes]], key: _K, revision: int, make: Callable[[], bytes]) -> bytes:
+    """Return what is kept for a key, made anew if its revision is another."""
+    found = kept.get(key)
+    if found is None or found[0] != revision:
+        found = kept[key] = (revision, make())
+    return found[1]
 
 
 class ControlPlane:

@@ -39,7 +39,7 @@ async def invoke(request: web.BaseRequest, session: Session, endpoint: str, enti
         return _failed(failure, request_id)
     headers = {SERVED_MODEL_HEADER: served.entity, REQUEST_ID_HEADER: request_id}
     answer = served.answer
-    return Reply(answer.status, answer.body, answer.content_type, headers)
+    return Reply(answer.status, answer.body, answer.content_type, headers, answer.grade)
 
 
 def too_large(excess: BodyTooLarge, request_id: str) -> Reply:

@@ -1,6 +1,11 @@
 """What a model answers, before any transport adds to it."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from servesim.payloads.refusal import Refused
 
 
 class Answer(NamedTuple):
@@ -9,3 +14,10 @@ class Answer(NamedTuple):
     status: int
     content_type: str
     body: bytes
+    grade: str = ""
+    """How the text of a refusal is known; MLflow's own answers have none."""
+
+
+def refusal(refused: Refused) -> Answer:
+    """Return a refusal as an answer."""
+    return Answer(refused.status, refused.content_type, refused.body(), refused.evidence)

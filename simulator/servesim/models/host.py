@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from servesim.core.commands import LoadFinished
 from servesim.models import stubs
-from servesim.models.answer import Answer
+from servesim.models.answer import Answer, refusal
 from servesim.models.pool_types import LoadFailed, QueueFull, TimedOut, WorkerDied, WorkerKey
 from servesim.models.threads import Threads
 from servesim.payloads.refusal import Refused
@@ -124,7 +124,7 @@ class ModelHost:
         try:
             signature = self._signature(model)
         except Refused as refused:
-            return Answer(refused.status, refused.content_type, refused.body())
+            return refusal(refused)
         if model.kind == "function":
             function = self.functions.get(model.source, _forgotten)
             return stubs.score_callable(function, body, content_type, signature)
@@ -163,8 +163,4 @@ def _read_signature(text: str) -> Signature:
     try:
         return Signature.from_mlflow(stored.get("inputs"), stored.get("params"))
     except Unsupported as unsupported:
-        message = (
-            f"The model's signature has {unsupported}, which MLflow alone checks: install the mlflow extra "
-            "(pip install 'servesim[mlflow]') and serve the MLflow model itself."
-        )
-        raise Refused(501, "NOT_IMPLEMENTED", message, evidence="chosen") from unsupported
+        raise unsupported.refused() from unsupported

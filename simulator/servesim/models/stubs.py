@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from servesim.models.answer import Answer
+from servesim.models.answer import Answer, refusal
 from servesim.payloads import texts
 from servesim.payloads.bounds import check_names
 from servesim.payloads.decode import dumps, to_jsonable
@@ -89,7 +89,7 @@ def _answer(
         request = enforce(parse(body, content_type, signature), signature)
         return Answer(200, JSON_TYPE, _encode(predict(request), request))
     except Refused as refused:
-        return Answer(refused.status, refused.content_type, refused.body())
+        return refusal(refused)
 
 
 def _encode(prediction: Any, request: Request) -> bytes:

@@ -132,7 +132,7 @@ NON_FINITE: Final = (
 )
 PREDICT_FAILED: Final = Text("Failed to predict data '{data}'. \nError: {error}")
 SIGNATURE_NEEDS_MLFLOW: Final = Text(
-    "A stub cannot check this model signature: {what}. Serve the model itself with the `mlflow` extra: "
+    "servesim does not check this model signature: {what}. Serve the model itself with the `mlflow` extra: "
     "pip install 'servesim[mlflow]'.",
     "chosen",
 )

@@ -96,6 +96,7 @@ class Clock:
         self._base = (workspace.timeline.now, time.monotonic())
         self._healing: set[str] = set()
         self._let_go: list[Ticket] = []
+        self._refusing = False
         self._closed = False
 
     # --- the present ------------------------------------------------------------------------------
@@ -195,6 +196,8 @@ class Clock:
             self._waiting.pop(ticket.number, None)
 
     async def _until_let_go(self, ticket: Ticket, waiter: asyncio.Future[None]) -> None:
+        if self._refusing:
+            raise Stopping
         if self.mode == "autojump":
             moved = self._ask(
                 lambda: ticket.state is not TicketState.HELD, lambda: waiting.next_of(self.workspace, ticket)
@@ -223,7 +226,8 @@ class Clock:
             self._waiting.pop(ticket.number, None)
 
     def refuse_held(self) -> None:
-        """End the wait of every held request with Stopping; running ones go on."""
+        """End the wait of every held request with Stopping, of later ones too; running ones go on."""
+        self._refusing = True
         for number, waiter in self._waiting.items():
             if self._is_held(number) and not waiter.done():
                 waiter.set_exception(Stopping())
@@ -244,6 +248,9 @@ class Clock:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for wish in self._wishes:  # a mover that was cancelled before it began has told nobody
+            wish.granted.cancel()
+        self._wishes.clear()
 
     # --- the mover --------------------------------------------------------------------------------
 

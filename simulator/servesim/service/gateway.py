@@ -27,11 +27,10 @@ class ModelFailure(Exception):  # noqa: N818 - an answer for the client, not a f
 
 
 class Served(NamedTuple):
-    """An answer and the served entity that gave it; ``number`` counts the workspace's requests."""
+    """An answer and the served entity that gave it."""
 
     answer: Answer
     entity: str
-    number: int
 
 
 class Gateway:
@@ -58,7 +57,7 @@ class Gateway:
                 self._clock.end(GiveUp(ticket.number, type(error).__name__))
             raise
         self._clock.end(Finish(ticket.number, answer.status))
-        return Served(answer, ticket.entity, ticket.number)
+        return Served(answer, ticket.entity)
 
     async def _real(self, ticket: Ticket, body: bytes, content_type: str | None) -> Answer:
         deployment = ticket.deployment

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from servesim.core.commands import AddModel
+from servesim.core.errors import Code, Rejected
 from servesim.core.registry import ModelVersion
 from servesim.models.pool_types import ReadFailed, RegistryVersion
 
@@ -40,7 +42,7 @@ async def import_registry(workspace: HostedWorkspace, uri: str) -> int:
     """Register every version of an MLflow registry and return how many; raise SourceUnreadable."""
     versions = await workspace.models.pool().list_registry(uri)
     if isinstance(versions, ReadFailed):
-        message = f"the MLflow registry {uri!r} cannot be read: {versions.reason}"
+        message = f"the MLflow registry {_without_password(uri)!r} cannot be read: {versions.reason}"
         raise SourceUnreadable(message)
     for version in versions:
         workspace.clock.execute(AddModel(_from_registry(uri, version)))
@@ -63,7 +65,15 @@ async def _look_up(workspace: HostedWorkspace, name: str, version: str) -> Model
     if uri is None:
         return None
     found = await workspace.models.pool().find(uri, name, version)
-    return _from_registry(uri, found) if isinstance(found, RegistryVersion) else None
+    if isinstance(found, RegistryVersion):
+        return _from_registry(uri, found)
+    if found.code != "RESOURCE_DOES_NOT_EXIST":
+        raise Rejected(Code.REGISTRY_UNREADABLE, uri=_without_password(uri), reason=found.reason)
+    return None
+
+
+def _without_password(uri: str) -> str:
+    return re.sub(r"//[^@/]*@", "//***@", uri)
 
 
 def _from_registry(uri: str, found: RegistryVersion) -> ModelVersion:

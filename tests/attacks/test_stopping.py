@@ -1,0 +1,53 @@
+"""Requests and wishes that come at the moment at which a workspace ends."""
+
+import asyncio
+
+import pytest
+
+from servesim.core.access import Principal
+from servesim.core.commands import AddModel, ConfigRequest, CreateEndpoint, EntitySpec
+from servesim.models.host import ModelHost
+from servesim.models.stubs import Stub
+from servesim.service.clock import Stopping
+from servesim.service.hub import Hub, WorkspaceSettings
+from servesim.service.versions import stub_version
+
+USER = Principal("user@example.com")
+
+
+async def asleep():
+    """Return a hub and a workspace whose endpoint ``e`` has scaled to zero."""
+    hub = Hub(ModelHost())
+    workspace = hub.open(WorkspaceSettings(mode="frozen", hold_timeout_s=3600), {"token": USER})
+    workspace.clock.execute(AddModel(stub_version("m", "1", Stub("echo"))))
+    config = ConfigRequest((EntitySpec("a", "m", "1", scale_to_zero=True),))
+    workspace.clock.execute(CreateEndpoint("e", USER, config, serving=True))
+    await workspace.clock.advance(31 * 60_000)
+    return hub, workspace
+
+
+def ask(workspace):
+    return workspace.gateway.invoke("e", None, b'{"inputs": [1]}', "application/json")
+
+
+def test_a_request_that_would_be_held_once_the_server_stops_is_refused():
+    async def scene():
+        hub, workspace = await asleep()
+        workspace.clock.refuse_held()
+        with pytest.raises(Stopping):
+            await ask(workspace)
+        assert workspace.world.tickets == {}
+        await hub.close()
+
+    asyncio.run(scene())
+
+
+def test_who_waits_for_time_that_will_never_move_is_told():
+    async def scene():
+        hub, workspace = await asleep()
+        granted = workspace.clock._ask(lambda: False, lambda: None)
+        await hub.drop(workspace)  # before the mover has had a turn
+        assert granted.cancelled()
+        await hub.close()
+
+    asyncio.run(scene())
