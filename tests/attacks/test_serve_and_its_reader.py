@@ -67,6 +67,7 @@ def test_without_standard_streams_it_serves_all_the_same(tmp_path):
         (["--token", ""], "visible ASCII"),
         (["--token", "a b"], "visible ASCII"),
         (["--token", "a\nb"], "visible ASCII"),
+        (["--rate", "1e308", "--clock", "paced"], "at most 1e+09"),
         (["--grace", "-1"], "-1.0 is not in the range"),
         (["--hold-timeout", "9" * 400 + "d"], "year 9999"),
         (["--model", "a=broken_module:predict"], "ZeroDivisionError"),

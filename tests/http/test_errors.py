@@ -5,7 +5,6 @@ import re
 import pytest
 
 from servesim.models.pool_types import LoadFailed, QueueFull, WorkerDied
-from servesim.service.gateway import ModelFailure
 
 ENDPOINTS = "/api/2.0/serving-endpoints"
 ENTITY = {"entity_name": "main.ml.fraud", "entity_version": "1"}
@@ -299,9 +298,11 @@ def test_a_request_that_nothing_releases_is_told_what_it_waits_for(wire):
 )
 def test_a_model_that_gives_no_answer(wire, monkeypatch, outcome, expected, text):
     async def fail(*_arguments):
-        raise ModelFailure(outcome, "fraud-1")
+        return outcome
 
-    monkeypatch.setattr(wire.handle.workspace.gateway, "invoke", fail)
+    wire.ready()
+    monkeypatch.setattr(wire.handle.workspace.models, "answer_now", lambda *_: None)
+    monkeypatch.setattr(wire.handle.workspace.models, "answer", fail)
     answer = wire.score()
     assert (answer.status, answer.json["error_code"]) == expected
     assert text in answer.json["message"]

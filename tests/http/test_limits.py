@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from servesim.http.calls import BodyTooLarge, read_body
+from servesim.core.errors import Rejected
+from servesim.http.calls import read_body
 
 MEGABYTE = 2**20
 LIMIT = 16 * MEGABYTE
@@ -83,11 +84,11 @@ def request(content, **headers):
 
 def test_no_more_than_the_limit_is_taken():
     content = Endless()
-    with pytest.raises(BodyTooLarge):
+    with pytest.raises(Rejected, match="body too large"):
         asyncio.run(read_body(request(content), LIMIT))
     assert content.taken <= LIMIT + MEGABYTE
 
 
 def test_one_read_beyond_the_limit_is_too_large_as_well():
-    with pytest.raises(BodyTooLarge):
+    with pytest.raises(Rejected, match="body too large"):
         asyncio.run(read_body(request(Endless(1)), 10))

@@ -9,6 +9,7 @@ class Code(StrEnum):
     """Every reason for which a command or a request is refused."""
 
     BAD_FIELD = "bad field"
+    BODY_TOO_LARGE = "body too large"
     DUPLICATE_ENTITY = "duplicate entity"
     DUPLICATE_ROUTE = "duplicate route"
     ENDPOINT_EXISTS = "endpoint exists"
@@ -19,6 +20,7 @@ class Code(StrEnum):
     ENTITY_NOT_SERVED = "entity not served"
     ENVIRONMENT_LIMIT = "environment limit"
     EXECUTION_LIMIT = "execution limit"
+    HELD_TOO_LONG = "held too long"
     INFERENCE_TABLE_RETIRED = "inference table retired"
     MALFORMED_BODY = "malformed body"
     MIXED_TWINS = "mixed twins"
@@ -29,7 +31,9 @@ class Code(StrEnum):
     NO_UPDATE = "no update"
     NOT_SERVED = "not served"
     NOT_SIMULATED = "not simulated"
+    QUEUE_FULL = "queue full"
     REGISTRY_UNREADABLE = "registry unreadable"
+    RELOAD_FAILED = "reload failed"
     ROUTES_MISSING = "routes missing"
     ROUTE_UNKNOWN = "route unknown"
     SIZE_TWICE = "size twice"
@@ -37,6 +41,7 @@ class Code(StrEnum):
     TRAFFIC_SUM = "traffic sum"
     UPDATING = "updating"
     VERSION_MISSING = "version missing"
+    WORKER_ENDED = "worker ended"
 
 
 class Rejected(Exception):  # noqa: N818 - a refusal is an ordinary answer here, not an error of ours

@@ -16,7 +16,6 @@ from servesim.core.endpoint import Config, Endpoint, EndpointSignal, ServedEntit
 from servesim.core.errors import Code, Rejected
 
 if TYPE_CHECKING:
-
     from servesim.core.commands import (
         CancelUpdate,
         ConfigRequest,

@@ -183,6 +183,40 @@ TEXTS: dict[Code, Text] = {
         "chosen",
         "the sentence that is recorded for an unknown endpoint",
     ),
+    Code.BODY_TOO_LARGE: Text(
+        *_INVALID,
+        "The request body is larger than {limit} bytes, the limit for this call. Send fewer rows at once.",
+        "chosen",
+        "16 MB for scoring is documented, code and text are not; the limit of other calls is ours",
+    ),
+    Code.HELD_TOO_LONG: Text(
+        504,
+        "DEADLINE_EXCEEDED",
+        "The request to '{entity}' of endpoint '{endpoint}' was held for {waited} s of real time. {advice}",
+        "chosen",
+        "servesim's own: simulated time did not come",
+    ),
+    Code.QUEUE_FULL: Text(
+        429,
+        "RESOURCE_EXHAUSTED",
+        "Too many concurrent requests. Consider increasing the provisioned concurrency of the served entity.",
+        "documented",
+        "the sentence stands on the debugging page, the error_code is chosen",
+    ),
+    Code.RELOAD_FAILED: Text(
+        500,
+        "INTERNAL_ERROR",
+        "Served entity '{entity}' could not load its model again: {reason}",
+        "chosen",
+        "nothing is known about the answer of a replica that lost its model",
+    ),
+    Code.WORKER_ENDED: Text(
+        500,
+        "INTERNAL_ERROR",
+        "The server process of served entity '{entity}' ended while it had this request.",
+        "chosen",
+        "nothing is known about the answer of a replica that crashes",
+    ),
     Code.EXECUTION_LIMIT: Text(
         504,
         "DEADLINE_EXCEEDED",
@@ -193,7 +227,17 @@ TEXTS: dict[Code, Text] = {
 }
 
 
-SCORING = frozenset({Code.NOT_SERVED, Code.ENTITY_NOT_SERVED, Code.EXECUTION_LIMIT})
+SCORING = frozenset(
+    {
+        Code.NOT_SERVED,
+        Code.ENTITY_NOT_SERVED,
+        Code.EXECUTION_LIMIT,
+        Code.HELD_TOO_LONG,
+        Code.QUEUE_FULL,
+        Code.RELOAD_FAILED,
+        Code.WORKER_ENDED,
+    }
+)
 """Refusals of scoring requests, which the data plane answers in an envelope of its own."""
 
 LISTED = 20

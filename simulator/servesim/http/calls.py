@@ -19,15 +19,6 @@ CONTROL_BODY_LIMIT = 1024 * 1024
 """Bytes of a control-plane body: ours, no limit is published."""
 
 
-class BodyTooLarge(Exception):  # noqa: N818 - an answer for the client, not a failure of ours
-    """A body is larger than it may be; no more than the limit was read."""
-
-    def __init__(self, limit: int) -> None:
-        """Keep the limit, in bytes."""
-        super().__init__(limit)
-        self.limit = limit
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """One authenticated call with the parameters of its path."""
@@ -37,7 +28,7 @@ class Call:
     parameters: dict[str, str]
 
     async def json(self) -> Any:
-        """Read a control-plane body; raise MALFORMED_BODY or BodyTooLarge."""
+        """Read a control-plane body; raise MALFORMED_BODY or BODY_TOO_LARGE."""
         body = await read_body(self.request, CONTROL_BODY_LIMIT)
         if not body:
             raise Rejected(Code.MALFORMED_BODY, reason="it is empty; send a JSON object")
@@ -54,7 +45,7 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     """Read a body of at most ``limit`` bytes; what is announced or sent beyond that is never kept."""
     announced = request.content_length
     if announced is not None and announced > limit:
-        raise BodyTooLarge(limit)
+        raise _too_large(limit)
     if request.headers.get("Expect", "").lower() == "100-continue":
         # curl waits a second for this before it sends a large body.
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -66,7 +57,7 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     while part:
         size += len(part)
         if size > limit:
-            raise BodyTooLarge(limit)
+            raise _too_large(limit)
         parts.append(part)
         part = await request.content.readany()
     return b"".join(parts)
@@ -82,3 +73,7 @@ def _is_finite(document: Any) -> bool:
 
 def _first_line(message: str) -> str:
     return message.partition("\nInput:")[0].removeprefix("Invalid input. ")
+
+
+def _too_large(limit: int) -> Rejected:
+    return Rejected(Code.BODY_TOO_LARGE, limit=f"{limit:,}")

@@ -45,7 +45,7 @@ def error(status: int, error_code: str | int, message: str, request_id: str, gra
     return Reply(status, encode(document), grade=grade)
 
 
-def scoring_error(status: int, error_code: str, message: str, request_id: str, grade: str) -> Reply:
+def _scoring_error(status: int, error_code: str, message: str, request_id: str, grade: str) -> Reply:
     """Answer with the envelope of the data plane, which is recorded without ``details``."""
     document = {"error_code": error_code, "message": message}
     return Reply(status, encode(document), headers={REQUEST_ID_HEADER: request_id}, grade=grade)
@@ -54,5 +54,5 @@ def scoring_error(status: int, error_code: str, message: str, request_id: str, g
 def refusal(rejected: Rejected, request_id: str) -> Reply:
     """Answer with what the world refused."""
     text, message = ga_texts.describe(rejected)
-    envelope = scoring_error if rejected.code in ga_texts.SCORING else error
+    envelope = _scoring_error if rejected.code in ga_texts.SCORING else error
     return envelope(text.status, text.error_code, message, request_id, text.grade)

@@ -16,7 +16,7 @@ from yarl import URL
 from servesim.core.commands import NotSimulated
 from servesim.core.errors import Code, Rejected
 from servesim.http import data, examples, login
-from servesim.http.calls import BodyTooLarge, Call
+from servesim.http.calls import Call
 from servesim.http.control import ControlPlane
 from servesim.http.reply import Reply, encode, error, refusal
 from servesim.http.whole import respond
@@ -128,8 +128,6 @@ class Server:
                 reply = await self._dispatch(request, session, path)
         except Rejected as rejected:
             reply = refusal(rejected, self._request_id(session))
-        except BodyTooLarge as excess:
-            reply = data.too_large(excess, self._request_id(session))
         except Unauthenticated as refused:
             request_id = self._request_id(None)
             message = f"{refused} [ReqId: {request_id}]"

@@ -16,16 +16,6 @@ if TYPE_CHECKING:
     from servesim.service.clock import Clock
 
 
-class ModelFailure(Exception):  # noqa: N818 - an answer for the client, not a failure of ours
-    """The model gave no answer: its worker ended, hung, could not be loaded, or has too much to do."""
-
-    def __init__(self, outcome: object, entity: str) -> None:
-        """Keep what came instead of an answer."""
-        super().__init__(entity)
-        self.outcome = outcome
-        self.entity = entity
-
-
 class Served(NamedTuple):
     """An answer and the served entity that gave it."""
 
@@ -42,7 +32,7 @@ class Gateway:
         self._models = models
 
     async def invoke(self, endpoint: str, entity: str | None, body: bytes, content_type: str | None) -> Served:
-        """Answer a scoring request; raise Rejected, HeldTooLong or ModelFailure."""
+        """Answer a scoring request; raise Rejected or HeldTooLong."""
         ticket = self._clock.admit(endpoint, entity)
         if ticket.state is TicketState.HELD:
             await self._clock.hold(ticket)
@@ -74,10 +64,16 @@ class Gateway:
             return outcome
         raise self._failed(ticket, outcome)
 
-    def _failed(self, ticket: Ticket, outcome: object) -> Exception:
+    def _failed(self, ticket: Ticket, outcome: object) -> Rejected:
+        """Return why a model gave no answer: its worker ended, hung, cannot load it, or has too much to do."""
         self._clock.end(GiveUp(ticket.number, str(outcome)))
-        if isinstance(outcome, pool_types.WorkerDied):
-            self._clock.execute(WorkerDied(ticket.deployment.id))
-        if isinstance(outcome, pool_types.TimedOut):
-            return Rejected(Code.EXECUTION_LIMIT, limit_ms=round(outcome.cap_s * 1000))
-        return ModelFailure(outcome, ticket.entity)
+        match outcome:
+            case pool_types.TimedOut(cap_s):
+                return Rejected(Code.EXECUTION_LIMIT, limit_ms=round(cap_s * 1000))
+            case pool_types.QueueFull():
+                return Rejected(Code.QUEUE_FULL)
+            case pool_types.LoadFailed(reason):
+                return Rejected(Code.RELOAD_FAILED, entity=ticket.entity, reason=reason)
+            case _:
+                self._clock.execute(WorkerDied(ticket.deployment.id))
+                return Rejected(Code.WORKER_ENDED, entity=ticket.entity)
