@@ -80,18 +80,18 @@ def test_in_paced_time_the_limit_reaches_a_model_at_work(wire):
     assert (answer.status, answer.json["error_code"]) == (504, "DEADLINE_EXCEEDED")
 
 
-def test_real_work_has_a_cap_in_real_seconds():
+def test_real_work_has_a_cap_in_real_seconds(wire):
     done = threading.Event()
-    with LocalServer(Settings(score_cap_s=0.1)) as server, server.open(poll="settle") as sim:
-        sim.models.function("m", lambda rows: done.wait(30) and rows)
-        client = sim.client()
-        config = {"served_entities": [{"entity_name": "m", "entity_version": "1"}]}
-        client.api_client.do("POST", ENDPOINTS, body={"name": "e", "config": config})
-        client.api_client.do("GET", f"{ENDPOINTS}/e")
-        with pytest.raises(Exception, match="Timed out while evaluating the model"):
-            client.api_client.do("POST", "/serving-endpoints/e/invocations", body={"inputs": [1]})
+    with LocalServer(Settings(score_cap_s=0.1)) as server, server.open() as sim:
+        wire.handle, mine = sim, wire.handle
+        sim.models.function("main.ml.slow", lambda rows: done.wait(30) and rows)
+        wire.address = sim.host.removeprefix("http://")
+        wire.ready("slow", [{"entity_name": "main.ml.slow", "entity_version": "1"}])
+        answer = wire.call("POST", "/serving-endpoints/slow/invocations", {"inputs": [1]})
         done.set()
+        assert (answer.status, answer.json["error_code"]) == (504, "DEADLINE_EXCEEDED")
         assert [line.what for line in sim.log][-1] == "not answered"
+        wire.handle = mine
 
 
 def test_workspaces_have_clocks_seeds_and_models_of_their_own(wire, servesim_server):

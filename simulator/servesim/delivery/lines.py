@@ -32,6 +32,7 @@ class LineLog:
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._due = False
         self._watched: int | None = None
+        self._poll = _poll(stream)
 
     def write(self, line: str) -> None:
         """Write a line soon."""
@@ -62,7 +63,7 @@ class LineLog:
         """Write until nothing is left; false if the reader does not take it now."""
         try:
             while self._lines:
-                if not _takes(self._stream):
+                if self._poll is not None and not self._poll.poll(0):
                     return False
                 self._stream.write(self._piece())
                 self._stream.flush()
@@ -79,17 +80,17 @@ class LineLog:
         return piece
 
 
-def _takes(stream: TextIO) -> bool:
-    """Whether writing will not wait; files and what has no descriptor always take it."""
+def _poll(stream: TextIO) -> select.poll | None:
+    """Return what tells whether writing would wait; None where it never does or nobody can say (Windows)."""
     try:
         descriptor = stream.fileno()
     except (OSError, ValueError):
-        return True
-    if not hasattr(select, "poll"):  # Windows
-        return True
+        return None
+    if not hasattr(select, "poll"):
+        return None
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
-    return bool(poll.poll(0))
+    return poll
 
 
 def _forget_reader(stream: TextIO) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from servesim.http.reply import Reply
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: " for status in HTTPStatus}
+_UNKNOWN = "HTTP/1.1 %d \r\nContent-Type: "
 _ONE_PIECE_BYTES = 64 * 1024
 """A larger body is not copied behind its head."""
 
@@ -62,7 +63,8 @@ class _WholeResponse(web.StreamResponse):
 
     def _head(self) -> bytes:
         reply = self._reply
-        parts = [_STATUS_LINES[reply.status], reply.content_type, "\r\nContent-Length: ", str(len(reply.body))]
+        status_line = _STATUS_LINES.get(reply.status) or _UNKNOWN % reply.status
+        parts = [status_line, reply.content_type, "\r\nContent-Length: ", str(len(reply.body))]
         for name, value in reply.headers.items():
             parts += ("\r\n", name, ": ", value)
         parts.append("\r\n\r\n" if self._wants_more else "\r\nConnection: close\r\n\r\n")

@@ -173,6 +173,7 @@ class Clock:
     def left_to_heal(self, endpoint: Endpoint) -> None:
         """Remember a refusal that time would heal: the next try moves to where it is admitted."""
         if self.mode == "autojump":
+            self._healing &= self.workspace.by_id.keys()
             self._healing.add(endpoint.id)
 
     async def heal(self, endpoint: Endpoint | None) -> None:
