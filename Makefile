@@ -23,7 +23,7 @@ demo: .venv/.installed ## install into .venv and watch an endpoint live through 
 test: $(TOX) ## run every check: tests, lint, types, layers, package
 	$(TOX) run
 
-deep: $(TOX) ## run the tests that take minutes (at most 40)
+deep: $(TOX) ## run the tests that take minutes (at most 40 minutes)
 	$(TOX) run -e tests --notest
 	$(TOX) exec -e tests -- pytest -n 2 --timeout=2400 -m deep --ignore=tests/house --ignore=tests/package
 
@@ -46,6 +46,7 @@ python:
 
 # The stamp is written last, so an install that was interrupted is taken up again.
 .venv/.installed: pyproject.toml | python
+	@echo "Installing MLflow and what else the demo needs into .venv: a minute or two, once."
 	"$(PYTHON)" -m venv .venv
 	.venv/bin/pip install --quiet --editable '.[mlflow,clients,fast]'
 	touch $@

@@ -48,7 +48,10 @@ def servesim_server() -> Iterator[LocalServer]:
 @pytest.fixture
 def servesim(servesim_server: LocalServer, request: pytest.FixtureRequest) -> Iterator[Servesim]:
     """Give a fresh workspace with ``.host``, ``.token``, ``.client()``, ``.clock`` and ``.models``."""
-    handle = servesim_server.open(**_options(request))
+    try:
+        handle = servesim_server.open(**_options(request))
+    except ValueError as error:
+        pytest.fail(str(error), pytrace=False)
     yield handle
     seen = request.config.stash[_NOT_SIMULATED]
     for call, count in handle.not_simulated.items():
@@ -62,6 +65,21 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     for marker in reversed(list(request.node.iter_markers("servesim"))):
         options |= marker.kwargs
     return options
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand a worker's calls to the process that prints the summary (pytest-xdist)."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["servesim_not_simulated"] = session.config.stash[_NOT_SIMULATED]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - the names are pytest-xdist's
+    """Add up what the workers of pytest-xdist have seen."""
+    seen = node.config.stash[_NOT_SIMULATED]
+    for call, count in getattr(node, "workeroutput", {}).get("servesim_not_simulated", {}).items():
+        seen[call] = seen.get(call, 0) + count
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

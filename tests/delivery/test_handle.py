@@ -175,3 +175,17 @@ def test_a_large_body_does_not_hold_up_the_others(servesim):
     assert host.answer_now(model, large, "application/json") is None
     status, answer, _ = call(servesim, "/serving-endpoints/e/invocations", json.loads(large))
     assert (status, len(answer["predictions"])) == (200, AT_ONCE_BYTES + 1)
+
+
+@pytest.mark.parametrize("function", [3, None, "predict"])
+def test_what_cannot_be_called_is_refused_when_it_is_registered(servesim, function):
+    with pytest.raises(TypeError, match="a model is a plain function of rows"):
+        servesim.models.function("m", function)
+
+
+def test_a_coroutine_function_is_refused_when_it_is_registered(servesim):
+    async def predict(rows):
+        return rows
+
+    with pytest.raises(TypeError, match="a model is a plain function of rows"):
+        servesim.models.function("m", predict)

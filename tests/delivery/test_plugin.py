@@ -83,7 +83,8 @@ def test_a_wrong_marker_is_an_error_that_names_it(pytester: pytest.Pytester):
     )
 
 
-def test_calls_that_are_not_simulated_are_summed_up(pytester: pytest.Pytester):
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_calls_that_are_not_simulated_are_summed_up(pytester: pytest.Pytester, workers):
     pytester.makepyfile(
         """
         import urllib.error, urllib.request
@@ -101,7 +102,7 @@ def test_calls_that_are_not_simulated_are_summed_up(pytester: pytest.Pytester):
             assert servesim.not_simulated == {"GET /api/2.1/jobs/list": 2}
         """
     )
-    result = pytester.runpytest_subprocess()
+    result = pytester.runpytest_subprocess("-n", workers)
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*calls that are not simulated*", "*2  GET /api/2.1/jobs/list"])
 

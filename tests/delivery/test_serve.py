@@ -190,7 +190,7 @@ def test_held_requests_get_503_and_running_ones_end_when_it_stops(tmp_path):
         (("--model", "m"), "'m' is not NAME=WHAT"),
         (("--model", "m=constant:x"), "constant:x is not JSON"),
         (("--model", "m=json:nothing"), "json:nothing cannot be imported"),
-        (("--model", "m=json:__name__"), "json:__name__ is not callable"),
+        (("--model", "m=json:__name__"), "json:__name__ is no plain callable"),
         (("--model", "m=wat"), "'wat' is none of echo, hash"),
     ],
 )

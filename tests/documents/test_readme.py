@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from servesim.core.profile import EVIDENCE
 from servesim.service.profiles import profile_named
 from servesim.service.scenario import read_scenarios
 
@@ -59,3 +60,12 @@ def test_the_profile_and_the_scenario_of_the_guide_are_read(tmp_path):
     (tmp_path / "world.yaml").write_text(scenario, encoding="utf-8")
     assert profile_named(str(tmp_path / "profile.yaml")).cold_start_ms == (30_000, 120_000)
     assert read_scenarios([tmp_path / "world.yaml"])["default"].options["seed"] == 7
+
+
+def test_the_guide_lists_every_value_of_a_profile_with_its_grade():
+    guide = (ROOT / "docs/guide.md").read_text(encoding="utf-8")
+    for name, evidence in EVIDENCE.items():
+        row = re.search(
+            rf"\| `{name.removesuffix('_ms')}` \| .* \| {evidence.grade}: {re.escape(evidence.source)} \|", guide
+        )
+        assert row, name

@@ -109,6 +109,11 @@ def test_files_of_one_workspace_add_up_and_the_later_wins(tmp_path):
             "models:\n  - name: a\n    mlflow: nowhere",
             r"line 2: models\[0\]: the MLflow model at .* cannot be read",
         ),
+        ("endpoints:\n  - name: a\n    confg: {}", r"line 2: endpoints\[0\]: .*'confg' was unexpected"),
+        (
+            "endpoints:\n- name: a\n  config:\n    served_entities:\n    - {entity_name: m, entity_version: 1, x: 1}",
+            r"line 5: endpoints\[0\].config.served_entities\[0\]: .*'x' was unexpected",
+        ),
         ("endpoints:\n  - name: a_", r"line 2: endpoints\[0\]: Endpoint name must be maximum 63"),
         ("endpoints:\n  - {name: a, creator: x}", r"line 2: endpoints\[0\].creator: 'x' is no principal"),
         ("profile: {cold_start: [20s, 10s]}", "line 1: profile.cold_start: the least comes first"),

@@ -52,3 +52,8 @@ class Rejected(Exception):  # noqa: N818 - a refusal is an ordinary answer here,
         super().__init__(code, fields)
         self.code = code
         self.fields = fields
+
+    def __str__(self) -> str:
+        """Say it in words, for people who call the handle."""
+        named = ", ".join(f"{name} {value!r}" for name, value in self.fields.items())
+        return f"{self.code} ({named})" if named else str(self.code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import re
 import sys
@@ -106,6 +107,6 @@ def _callable(module: str, attribute: str) -> Callable[..., Any]:
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}"  # a module may raise anything, exit included
         raise click.BadParameter(f"{module}:{attribute} cannot be imported: {reason}") from error
-    if not callable(found):
-        raise click.BadParameter(f"{module}:{attribute} is not callable")
+    if not callable(found) or inspect.iscoroutinefunction(found):
+        raise click.BadParameter(f"{module}:{attribute} is no plain callable")
     return found  # type: ignore[no-any-return]  # callable, as was checked

@@ -47,7 +47,8 @@ USER = Principal("user@example.com", "User")
     "--clock",
     default="autojump",
     type=click.Choice(MODES),
-    help="How simulated time moves: by itself to what somebody waits for, only when told, or with the wall clock.",
+    help="How simulated time moves: by itself to what somebody waits for (autojump), not at all (frozen: a test's "
+    "handle moves it), or with the wall clock (paced).",
 )
 @option("--rate", default=1.0, help="Simulated seconds a real second, with --clock paced.")
 @option(
@@ -106,7 +107,7 @@ def command(context: click.Context, /, **options: Any) -> None:
     servesim serve --unknown-models stub               any model name is served
     servesim serve --model main.ml.fraud=constant:0.5  one that you know
     servesim serve --mlflow-registry sqlite:///mlflow.db
-    servesim serve --port 0 --clock frozen             time moves only when told
+    servesim serve --clock paced --rate 60             a simulated minute a second
     SERVESIM_SEED=7 servesim serve                     options are variables too
     """  # noqa: D301 - click reads the control character itself
     _check_host(options["host"], allowed=options["allow_remote"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 from dataclasses import dataclass
 from functools import partial
@@ -56,8 +57,11 @@ class ModelHost:
         self._threads = Threads(CALLABLE_THREADS)
         self._pool: WorkerPool | None = None
 
-    def keep(self, function: Callable[..., Any]) -> str:
-        """Keep a Python callable and return the key that a version names it by."""
+    def keep(self, function: object) -> str:
+        """Keep a Python callable and return the key that a version names it by; raise TypeError for what is none."""
+        if not callable(function) or inspect.iscoroutinefunction(function):
+            message = f"a model is a plain function of rows, called in a thread; got {function!r}"
+            raise TypeError(message)
         self._kept += 1
         key = f"{getattr(function, '__qualname__', type(function).__qualname__)}#{self._kept}"
         self.functions[key] = function
