@@ -95,6 +95,7 @@ LOOP_CLOCK = {"call_at", "call_later", "time", "timeout", "timeout_at", "wait_fo
 
 # What is loaded, scored or ended for real has a cap in real seconds; past it, the outcome is a failure.
 REAL_CAPS = {
+    "servesim/delivery/lines.py": "lines of the request log that are written together",
     "servesim/models/host.py": "scoring in a thread",
     "servesim/models/pool_nursery.py": "starting and ending the process that forks workers",
     "servesim/models/pool_process.py": "loading and scoring in a worker, and its end",

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 KEPT_LINES = 10_000
 """How many lines wait for a reader that has stopped reading; the oldest go first."""
 LINE_CHARACTERS = 2_000
+TOGETHER_S = 0.01
+"""Real seconds for which lines are collected: writing each by itself would cost a busy server a tenth."""
 _PIECE = select.PIPE_BUF if hasattr(select, "PIPE_BUF") else 512
 """Bytes that a pipe takes without making the writer wait, once it takes any."""
 
 
 class LineLog:
-    """Lines to a stream, written together once the event loop comes around.
+    """Lines to a stream, those of a hundredth of a second written together.
 
     A reader that stops reading (a pager, a paused terminal, a pipe that nobody empties) holds up nothing, and one
     that has gone is not missed.
@@ -38,7 +40,7 @@ class LineLog:
         """Write a line soon."""
         if not self._due:
             self._due = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_later(TOGETHER_S, self._flush)
         self._lines.append(line)
 
     def write_now(self, lines: Iterable[str]) -> None:

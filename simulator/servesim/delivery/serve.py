@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+REQUESTS_APART = 50_000
+"""New objects between two collections: a request makes some dozens, none of them in a cycle."""
+
 DEFAULT_TOKEN = "dapi-servesim"  # noqa: S105 - a published default for a server on loopback
 USER = Principal("user@example.com", "User")
 
@@ -177,6 +180,7 @@ class _Run:
             # What the server has begun with lives as long as it does; collections need not look at it again.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(REQUESTS_APART)
             await stopping.wait()
         finally:
             await server.stop()

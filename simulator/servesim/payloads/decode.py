@@ -8,6 +8,7 @@ beyond 64 bits into floats. Nesting is bounded here, because the two parsers giv
 import base64
 import datetime
 import json
+import json.encoder
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -60,7 +61,13 @@ def dumps(value: Any) -> bytes:
     predictions = value.get("predictions") if type(value) is dict and len(value) == 1 else None
     if type(predictions) is list and len(predictions) > _PIECE:
         return "".join(_pieces(predictions)).encode("ascii")
-    return _ENCODER.encode(value).encode("ascii")
+    return _text(value).encode("ascii")
+
+
+def _text(value: Any) -> str:
+    if _ENCODE is None:
+        return _ENCODER.encode(value)
+    return "".join(_ENCODE(value, 0))
 
 
 def _pieces(predictions: list[Any]) -> Iterator[str]:
@@ -68,7 +75,7 @@ def _pieces(predictions: list[Any]) -> Iterator[str]:
     yield '{"predictions": ['
     for start in range(0, len(predictions), _PIECE):
         yield ", " if start else ""
-        yield _ENCODER.encode(predictions[start : start + _PIECE])[1:-1]
+        yield _text(predictions[start : start + _PIECE])[1:-1]
     yield "]}"
 
 
@@ -133,3 +140,17 @@ def _default(value: Any) -> Any:
 
 
 _ENCODER: Final = json.JSONEncoder(default=_default)
+# What JSONEncoder makes anew for each value, which takes as long as writing a short one; only CPython has it. It looks
+# for no cycle: Python's own limit ends that, with a RecursionError.
+_make_encoder: Final = getattr(json.encoder, "c_make_encoder", None)
+_ENCODE: Final = _make_encoder and _make_encoder(
+    markers=None,
+    default=_default,
+    encoder=json.encoder.encode_basestring_ascii,
+    indent=None,
+    key_separator=_ENCODER.key_separator,
+    item_separator=_ENCODER.item_separator,
+    sort_keys=False,
+    skipkeys=False,
+    allow_nan=True,
+)
