@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -42,6 +43,13 @@ class Serving:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, json.load(error)
+
+    def ask(self, path, body):
+        """Send a scoring request and return the connection that its answer will come on."""
+        connection = http.client.HTTPConnection(self.exports["DATABRICKS_HOST"].removeprefix("http://"), timeout=60)
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.exports['DATABRICKS_TOKEN']}"}
+        connection.request("POST", path, json.dumps(body), headers)
+        return connection
 
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)
@@ -156,21 +164,20 @@ def test_held_requests_get_503_and_running_ones_end_when_it_stops(tmp_path):
         "scale_to_zero_enabled: true}]}}\n"
     )
     with serving("--scenario", str(world), "--model", "m=answers:predict", cwd=tmp_path) as server:
-        answers = {}
-
-        def score(name):
-            answers[name] = server.call(f"/serving-endpoints/{name}/invocations", {"inputs": [1]})
-
         while "Scaled to zero" not in json.dumps(server.call("/api/2.0/serving-endpoints/c")):
             pass
-        threads = [threading.Thread(target=score, args=(name,)) for name in ("e", "c")]
-        for thread in threads:
-            thread.start()
+        asked = {name: server.ask(f"/serving-endpoints/{name}/invocations", {"inputs": [1]}) for name in ("e", "c")}
         while "started" not in server.lines:
             pass
+        # Answered after what was sent before them, so both requests are in the server's hands by now.
+        for _ in range(3):
+            server.call("/_servesim/v1/health")
         assert server.end() == 0
-        for thread in threads:
-            thread.join()
+    answers = {}
+    for name, connection in asked.items():
+        response = connection.getresponse()
+        answers[name] = (response.status, json.load(response))
+        connection.close()
     assert answers["e"] == (200, {"predictions": [1]})
     assert answers["c"][0] == 503
     assert answers["c"][1]["error_code"] == "TEMPORARILY_UNAVAILABLE"

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
 import servesim
-from servesim.delivery import demo, invoke, serve
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+COMMANDS = ("demo", "invoke", "serve")
 
 
-@click.group(context_settings=CONTEXT)
+class _Commands(click.Group):
+    """Commands by the name of their module, imported when used: a server starts sooner without the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """List the names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """Return a command; None for a name that is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"servesim.delivery.{cmd_name}").command
+        return command
+
+
+@click.command(cls=_Commands, context_settings=CONTEXT)
 @click.version_option(servesim.__version__, prog_name="servesim")
 def main() -> None:
     """Databricks Model Serving, simulated on your own machine.
 
     Start with `servesim demo` to see it work, or `servesim serve` and the export lines that it prints.
     """
-
-
-main.add_command(demo.command)
-main.add_command(invoke.command)
-main.add_command(serve.command)
