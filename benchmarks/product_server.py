@@ -56,15 +56,16 @@ async def serve(port: int, endpoints: int, requests: int) -> None:
     """Make the world and serve it until a signal."""
     from worlds import USER, answer, fill  # noqa: PLC0415 - once modules are taken away
 
+    from servesim.core.access import ADMINS, Member  # noqa: PLC0415 - as above
     from servesim.core.profile import FAITHFUL, UNLIMITED  # noqa: PLC0415 - as above
-    from servesim.delivery.serve import LineLog  # noqa: PLC0415 - as above
+    from servesim.delivery.lines import LineLog  # noqa: PLC0415 - as above
     from servesim.http.server import Server  # noqa: PLC0415 - as above
     from servesim.models.host import ModelHost  # noqa: PLC0415 - as above
     from servesim.service.hub import Hub, WorkspaceSettings  # noqa: PLC0415 - as above
 
     hub = Hub(ModelHost())
     settings = WorkspaceSettings(profile=replace(FAITHFUL, endpoint_limit=UNLIMITED))
-    world = hub.open(settings, {TOKEN: USER}).world
+    world = hub.open(settings, {TOKEN: Member(USER, (ADMINS,))}).world
     if endpoints:
         fill(world, endpoints)
     answer(world, requests)

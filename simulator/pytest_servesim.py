@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "servesim(scenario=, clock=, rate=, poll=, start=, seed=, profile=, unknown_models=, mlflow_registry=, "
-        "hold_timeout=): how the workspace of this test begins and how its time moves",
+        "hold_timeout=, model_serving=, token_lifetime=): how the workspace of this test begins and how its time moves",
     )
 
 

@@ -68,7 +68,7 @@ def test_without_standard_streams_it_serves_all_the_same(tmp_path):
         (["--token", "a b"], "visible ASCII"),
         (["--token", "a\nb"], "visible ASCII"),
         (["--rate", "1e308", "--clock", "paced"], "at most 1e+09"),
-        (["--grace", "-1"], "-1.0 is not in the range"),
+        (["--grace", "-1"], "'-1' is no span of real time"),
         (["--hold-timeout", "9" * 400 + "d"], "year 9999"),
         (["--model", "a=broken_module:predict"], "ZeroDivisionError"),
         (["--model", "a=ending_module:predict"], "SystemExit: 7"),

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from servesim.core.access import Principal
+from servesim.core.access import ADMINS, Member, Principal
 from servesim.core.commands import AddModel, ConfigRequest, CreateEndpoint, EntitySpec
 from servesim.models.host import ModelHost
 from servesim.models.stubs import Stub
@@ -18,7 +18,7 @@ USER = Principal("user@example.com")
 async def asleep():
     """Return a hub and a workspace whose endpoint ``e`` has scaled to zero."""
     hub = Hub(ModelHost())
-    workspace = hub.open(WorkspaceSettings(mode="frozen", hold_timeout_s=3600), {"token": USER})
+    workspace = hub.open(WorkspaceSettings(mode="frozen", hold_timeout_s=3600), {"token": Member(USER, (ADMINS,))})
     workspace.clock.execute(AddModel(stub_version("m", "1", Stub("echo"))))
     config = ConfigRequest((EntitySpec("a", "m", "1", scale_to_zero=True),))
     workspace.clock.execute(CreateEndpoint("e", USER, config, serving=True))
@@ -26,8 +26,8 @@ async def asleep():
     return hub, workspace
 
 
-def ask(workspace):
-    return workspace.gateway.invoke("e", None, b'{"inputs": [1]}', "application/json")
+async def ask(workspace):
+    return await workspace.gateway.answer(workspace.gateway.admit("e"), b'{"inputs": [1]}', "application/json")
 
 
 def test_a_request_that_would_be_held_once_the_server_stops_is_refused():

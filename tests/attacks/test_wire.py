@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from servesim.delivery.handle import LocalServer
-from servesim.http.server import _shown
+from servesim.http.log import shown
 
 
 def exchange(servesim, data):
@@ -35,9 +35,9 @@ def test_what_is_no_http_is_one_line_of_the_log(servesim, caplog, data):
 
 @pytest.mark.parametrize("text", ["a\x1b[31mb", "a\nb", "a\x9b", "é", "a\u202eb"])
 def test_lines_of_the_log_hold_nothing_that_a_terminal_obeys(text):
-    shown = _shown(text, 100)
-    assert shown.isascii()
-    assert shown.isprintable()
+    line = shown(text, 100)
+    assert line.isascii()
+    assert line.isprintable()
 
 
 def test_a_server_stops_although_somebody_has_sent_half_a_body():

@@ -45,7 +45,7 @@ def _own_environment(monkeypatch):
 def sent(servesim_server) -> Iterator[list[Sent]]:
     """Collect every request that reaches the server on a connection made from now on."""
     collected: list[Sent] = []
-    rim = servesim_server.server._runner.server
+    rim = servesim_server.server._listeners[0]._runner.server
     answer = rim.request_handler
 
     async def collect(request: web.BaseRequest) -> web.StreamResponse:

@@ -62,17 +62,35 @@ def test_create_with_the_config_beside_the_name(client):
             "RESOURCE_ALREADY_EXISTS",
             lambda client: client.create_endpoint(config={"name": "taken", "config": CONFIG}),
         ),
-        (501, "NOT_IMPLEMENTED", lambda client: client.update_endpoint_ai_gateway("taken", config={})),
     ],
-    ids=["get", "delete", "predict", "bad name", "taken name", "not simulated"],
+    ids=["get", "delete", "predict", "bad name", "taken name"],
 )
-def test_the_status_of_an_error_follows_from_its_code(client, world, status, code, call):
+def test_the_status_of_an_error_follows_from_its_code(client, status, code, call):
     client.create_endpoint(config={"name": "taken", "config": CONFIG})
     with pytest.raises(requests.HTTPError) as refused:
         call(client)
     assert refused.value.response.status_code == status
     assert code in str(refused.value)
-    world.workspace.not_simulated.clear()  # meant here, no news for the summary
+
+
+def test_a_stranger_is_told_403(client, world, monkeypatch):
+    client.create_endpoint(config={"name": "fraud", "config": CONFIG})
+    monkeypatch.setenv("DATABRICKS_TOKEN", world.principals.add(user="stranger@example.com"))
+    with pytest.raises(requests.HTTPError, match="permission 'View' on Endpoint fraud") as refused:
+        client.get_endpoint(endpoint="fraud")
+    assert refused.value.response.status_code == 403
+
+
+def test_the_settings_of_an_endpoint(client):
+    client.create_endpoint(config={"name": "fraud", "config": CONFIG})
+    tags = client.update_endpoint_tags(endpoint="fraud", config={"add_tags": [{"key": "team", "value": "risk"}]})
+    assert tags == {"tags": [{"key": "team", "value": "risk"}]}
+    limits = {"rate_limits": [{"calls": 1, "key": "user", "renewal_period": "minute"}]}
+    assert client.update_endpoint_rate_limits(endpoint="fraud", config=limits) == limits
+    gateway = {"usage_tracking_config": {"enabled": True}}
+    assert client.update_endpoint_ai_gateway(endpoint="fraud", config=gateway) == gateway
+    got = client.get_endpoint(endpoint="fraud")
+    assert (got["tags"], got["ai_gateway"]) == (tags["tags"], gateway)
 
 
 def test_a_conflict_is_409(client, servesim_server, monkeypatch):

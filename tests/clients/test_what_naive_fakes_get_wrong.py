@@ -153,7 +153,7 @@ def test_09_what_is_write_only_does_not_come_back_and_a_description_always_does(
     }
     http.create({**ENTITY, "burst_scaling_enabled": True, "api_key_plaintext": "planted"}, **body)
     for answer in (http("GET", f"{API}/fraud"), http("GET", f"{API}/fraud"), http("GET", API)):
-        for gone in ("burst_scaling", "rate_limits", "telemetry", "table_names", "email_notifications", "planted"):
+        for gone in ("burst_scaling", "rate_limits", "logs_table", "table_names", "email_notifications", "planted"):
             assert gone not in answer.text
     assert http.json("GET", f"{API}/fraud")["description"] == ""
 

@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass
 
 import pytest
 
-from servesim.core.access import Principal
+from servesim.core.access import Directory, Member, Principal
 from servesim.core.commands import (
     AddModel,
     Admit,
@@ -14,17 +14,22 @@ from servesim.core.commands import (
     EntitySpec,
     LoadFinished,
     MoveTo,
+    PutMember,
     Route,
+    StartEndpoint,
     Step,
+    StopEndpoint,
     UpdateConfig,
 )
 from servesim.core.deployment import Deployment
 from servesim.core.draws import Draws, Stream
+from servesim.core.endpoint import Deployed, Endpoint
 from servesim.core.errors import Rejected
 from servesim.core.profile import FAITHFUL
 from servesim.core.registry import ModelVersion, Registry
 from servesim.core.routing import Ticket
 from servesim.core.timeline import Timeline
+from servesim.core.traffic import Traffic
 from servesim.core.workspace import Workspace
 
 ANA = Principal("ana@example.com", "Ana")
@@ -41,7 +46,12 @@ def picture(value):
 PICTURES = {
     Rejected: lambda refusal: [refusal.code, refusal.fields],
     Timeline: lambda timeline: [timeline.now, timeline._sequence, timeline.pending()],
-    Registry: lambda registry: [_members(model) for model in registry],
+    Registry: lambda registry: [[_members(model) for model in registry], registry.restricted],
+    Directory: lambda directory: [directory.revision, picture(directory.members)],
+    Traffic: lambda traffic: picture(traffic._seconds),
+    Deployed: lambda one: [one.version, one.entity, one.deployment.id, one.deployment.phase],
+    # What was worked out before is nobody's business.
+    Endpoint: lambda one: _members(one, "levels", "levels_as_of"),
     (Stream, Draws): lambda _: None,
     Ticket: lambda ticket: {**_members(ticket, "deployment"), "deployment": ticket.deployment.id},
     Deployment: lambda one: {**_members(one, "held"), "held": list(one.held)},
@@ -84,6 +94,14 @@ class Lab:
         assert self.snapshot() == before
         return caught.value
 
+    # --- people ---
+
+    def member(self, name, *groups, kind="User", entitlements=()):
+        """Add somebody to the workspace and return who calls."""
+        principal = Principal(name, name.title(), kind)
+        self.do(PutMember(Member(principal, groups, entitlements)))
+        return principal
+
     # --- endpoints ---
 
     def entity(self, name="a", version="1", **changes):
@@ -102,6 +120,12 @@ class Lab:
 
     def serve(self, *entities, **shares):
         return self.create(*entities, serving=True, **shares)
+
+    def stop(self, name="e", principal=None):
+        return self.do(StopEndpoint(name, principal))
+
+    def start(self, name="e", principal=None):
+        return self.do(StartEndpoint(name, principal))
 
     def deployment(self, entity="a", *, pending=False, endpoint="e"):
         found = self.world.endpoints[endpoint]

@@ -2,7 +2,14 @@
 
 import pytest
 
-from servesim.core.commands import CancelUpdate, CreateEndpoint, DeleteEndpoint, UpdateConfig
+from servesim.core.commands import (
+    CancelUpdate,
+    CreateEndpoint,
+    DeleteEndpoint,
+    StartEndpoint,
+    StopEndpoint,
+    UpdateConfig,
+)
 from servesim.core.endpoint import IN_TRANSITION, TABLE, EndpointPhase, EndpointSignal
 from servesim.core.errors import Code
 from servesim.core.profile import MINUTE
@@ -53,6 +60,16 @@ def update_canceled(lab, ana):
     return lab.do(CancelUpdate("e"))
 
 
+def stopped(lab, ana):
+    serving(lab, ana)
+    return lab.stop()
+
+
+def starting(lab, ana):
+    stopped(lab, ana)
+    return lab.start()
+
+
 def deleted(lab, ana):
     endpoint = serving(lab, ana)
     lab.do(DeleteEndpoint("e"))
@@ -68,13 +85,24 @@ WAYS = {
     EndpointPhase.UPDATING: updating,
     EndpointPhase.UPDATE_FAILED: update_failed,
     EndpointPhase.UPDATE_CANCELED: update_canceled,
+    EndpointPhase.STOPPED: stopped,
+    EndpointPhase.STARTING: starting,
     EndpointPhase.DELETED: deleted,
 }
 
 REFUSED = {
     EndpointSignal.PUT_CONFIG: Code.UPDATING,
     EndpointSignal.CANCEL: Code.NO_UPDATE,
+    EndpointSignal.STOP: Code.NOTHING_TO_STOP,
+    EndpointSignal.START: Code.NOT_STOPPED,
     EndpointSignal.DELETE: Code.ENDPOINT_MISSING,
+}
+"""How a command is refused in a phase whose entry the table lacks, unless the next table says otherwise."""
+
+REFUSED_SO = {
+    **{(phase, EndpointSignal.STOP): Code.STOP_WHILE_UPDATING for phase in IN_TRANSITION},
+    (EndpointPhase.STOPPED, EndpointSignal.STOP): Code.ALREADY_STOPPED,
+    **{(EndpointPhase.DELETED, signal): Code.ENDPOINT_MISSING for signal in REFUSED},
 }
 
 COMMANDED = [(phase, signal) for phase in EndpointPhase for signal in REFUSED]
@@ -93,6 +121,10 @@ def command(lab, ana, signal):
             return UpdateConfig("e", ana, lab.config(lab.entity(version="3")))
         case EndpointSignal.CANCEL:
             return CancelUpdate("e")
+        case EndpointSignal.STOP:
+            return StopEndpoint("e", ana)
+        case EndpointSignal.START:
+            return StartEndpoint("e", ana)
     return DeleteEndpoint("e")
 
 
@@ -110,7 +142,7 @@ def test_a_command_does_what_the_table_lists(lab, ana, phase, signal):
 @pytest.mark.parametrize(("phase", "signal"), [pair for pair in COMMANDED if pair not in TABLE])
 def test_any_other_command_is_refused_and_changes_nothing(lab, ana, phase, signal):
     in_phase(lab, ana, phase)
-    code = Code.ENDPOINT_MISSING if phase is EndpointPhase.DELETED else REFUSED[signal]
+    code = REFUSED_SO.get((phase, signal), REFUSED[signal])
     refusal = lab.refusal(command(lab, ana, signal))
     assert (refusal.code, refusal.fields) == (code, {"endpoint": "e"})
 

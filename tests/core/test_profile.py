@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import pytest
 
-from servesim.core.profile import EVIDENCE, FAITHFUL, INSTANT, PROFILES, Profile, override
+from servesim.core.profile import DATED, EVIDENCE, FAITHFUL, INSTANT, PROFILES, Profile, override
 
 
 def test_every_value_has_its_evidence():
@@ -19,7 +19,34 @@ def test_spans_run_from_least_to_most(profile):
 
 
 def test_profiles_go_by_their_names():
-    assert PROFILES == {"faithful": FAITHFUL, "instant": INSTANT}
+    assert list(PROFILES) == ["faithful", "faithful@2026-11", "instant"]
+    assert [*PROFILES.values()] == [FAITHFUL, DATED["2026-11"], INSTANT]
+
+
+def test_faithful_is_the_newest_of_its_months():
+    assert list(DATED) == sorted(DATED)
+    assert [*DATED.values()][-1] is FAITHFUL
+
+
+def test_a_month_stays_as_it_was_published():
+    """A change of these values is a new month; this test is not changed, it gets a sibling."""
+    published = {
+        "container_build_ms": (480_000, 480_000),
+        "resources_ms": (120_000, 120_000),
+        "config_switch_ms": (30_000, 30_000),
+        "cold_start_ms": (10_000, 20_000),
+        "recovery_ms": (30_000, 30_000),
+        "idle_to_zero_ms": 1_800_000,
+        "deploy_timeout_cpu_ms": 1_800_000,
+        "deploy_timeout_gpu_ms": 3_600_000,
+        "deploy_timeout_large_gpu_ms": 7_200_000,
+        "execution_limit_ms": 297_000,
+        "payload_limit_bytes": 16_777_216,
+        "endpoint_limit": 1_000,
+        "entity_limit": 15,
+        "environment_limit": 30,
+    }
+    assert {name: getattr(DATED["2026-11"], name) for name in published} == published
 
 
 def test_single_values_can_be_overridden():

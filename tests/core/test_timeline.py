@@ -118,3 +118,13 @@ def test_cancelled_timers_do_not_pile_up():
         assert len(timeline._heap) <= 2 * len(live) + 65
     assert timeline.pending() == sorted(live)
     assert drain(timeline) == sorted(live)
+
+
+def test_the_soonest_of_those_that_are_wanted():
+    timeline = Timeline(0)
+    timers = [timeline.schedule(delay, due(name)) for delay, name in ((3, "x"), (1, "y"), (2, "x"))]
+    assert timeline.soonest(lambda event: event == due("x")) == timers[2]
+    timeline.cancel(timers[2])
+    assert timeline.soonest(lambda event: event == due("x")) == timers[0]
+    assert timeline.soonest(lambda event: event == due("z")) is None
+    assert timeline.pending() == [timers[1], timers[0]]

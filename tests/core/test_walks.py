@@ -12,36 +12,66 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servesim.core import commands
+from servesim.core.access import ADMINS, Grantee, Level, Member, Principal, grantee_of
 from servesim.core.commands import (
+    AddFault,
     AddModel,
     Admit,
     Alarm,
     CancelUpdate,
+    ChangeSetting,
+    ChangeTags,
     ConfigRequest,
     CreateEndpoint,
+    CreateScope,
     DeleteEndpoint,
+    DeleteScope,
+    DeleteSecret,
+    DeleteSecretAcl,
     EntitySpec,
     Finish,
     GiveUp,
     LoadFinished,
     MoveTo,
     NotSimulated,
+    PutMember,
+    PutSecret,
+    PutSecretAcl,
+    RemoveFault,
+    RemoveMember,
     Route,
+    SetModelAccess,
+    SetPermissions,
     Signal,
+    StartEndpoint,
     Step,
+    StopEndpoint,
     UpdateConfig,
     WorkerDied,
 )
 from servesim.core.deployment import BROKEN, UP, WAITING, Phase
 from servesim.core.draws import Stream
+from servesim.core.endpoint import DEPLOYED_KEPT, EVENTS_KEPT, EndpointPhase
 from servesim.core.errors import Rejected
+from servesim.core.eventlog import LOG_LINES
+from servesim.core.faults import Fault
 from servesim.core.profile import MINUTE
 from servesim.core.registry import ModelVersion
 from servesim.core.routing import TicketState
-from servesim.core.workspace import LOG_LINES
+from servesim.core.traffic import WINDOW_S
 from servesim.generations.ga import render_endpoint
 
 ENDPOINTS = ("e", "f")
+BOB = Principal("bob", "Bob")
+ROBOT = Principal("robot", "Robot", "ServicePrincipal")
+
+MAY_BE_STOPPED = {
+    EndpointPhase.STARTING,
+    EndpointPhase.UPDATING,
+    EndpointPhase.UPDATE_FAILED,
+    EndpointPhase.UPDATE_CANCELED,
+}
+"""Phases in which what is active may still be what was stopped: the start has not come through."""
 
 
 class Walk:
@@ -58,8 +88,8 @@ class Walk:
         return options[self.choose(len(options))]
 
     def go(self, steps, *, checked):
-        actions = [self.create, self.put, self.put, self.request, self.request, self.end, self.end, self.pass_time]
-        actions += [self.pass_time, self.pass_time, self.load, self.load, self.rare]
+        actions = [self.create, self.rare, self.suspend, self.aside, *[self.put, self.load] * 2]
+        actions += [self.pass_time, self.request, self.end] * 4
         for _ in range(steps):
             command = self.any_of(actions)()
             if command is None:
@@ -91,10 +121,75 @@ class Walk:
         return CreateEndpoint(self.any_of(ENDPOINTS), self.ana, config, serving=self.choose(3) == 0)
 
     def put(self):
-        return UpdateConfig(self.any_of(ENDPOINTS), self.ana, self.config())
+        return UpdateConfig(self.any_of(ENDPOINTS), self.any_of([self.ana, self.ana, self.ana, BOB]), self.config())
 
     def request(self):
-        return Admit(self.any_of(ENDPOINTS), self.any_of([None, None, "a", "x"]), timed=self.choose(2) > 0)
+        entity, principal = self.any_of([None, None, "a", "x"]), self.any_of([None, None, self.ana, BOB])
+        return Admit(self.any_of(ENDPOINTS), entity, timed=self.choose(2) > 0, principal=principal)
+
+    def suspend(self):
+        kind = self.any_of([StopEndpoint, StartEndpoint, StartEndpoint])
+        return kind(self.any_of(ENDPOINTS), self.any_of([None, None, self.ana, ROBOT]))
+
+    def aside(self):
+        # Without its rights Ana makes and changes nothing: she gets them back sooner than she loses them.
+        names = self.world.directory.names(self.ana.name)
+        if not self.world.directory.is_open and not self.world.registry.may_execute("m", names):
+            return SetModelAccess("m", None)
+        if not self.world.directory.is_open and not names:
+            return PutMember(Member(self.ana))
+        return self.any_of([self.people, self.trouble, self.secret, self.small])()
+
+    def people(self):
+        ids = [endpoint.id for endpoint in self.world.endpoints.values()]
+        grantee = self.any_of([*map(grantee_of, (self.ana, BOB, ROBOT)), Grantee("group", "users")])
+        asking = self.any_of([None, self.ana, BOB])
+        grants = ((grantee_of(self.ana), Level.CAN_MANAGE), (grantee, self.any_of(list(Level))))
+        who = self.any_of([self.ana, self.ana, BOB, ROBOT])
+        groups = self.any_of([(), ("readers",), (ADMINS,), (ADMINS,)])
+        return self.any_of(
+            [
+                SetPermissions(self.any_of([*ids, "no id"]), asking, grants[self.choose(3) :], self.choose(2) > 0),
+                PutMember(Member(who, groups, ("allow_cluster_create",)[self.choose(2) :])),
+                RemoveMember(self.any_of([self.ana.name, BOB.name, ROBOT.name, "nobody"])),
+                SetModelAccess(self.any_of(["m", "m", "n"]), self.any_of([None, None, (self.ana.name,), ("readers",)])),
+            ]
+        )
+
+    def trouble(self):
+        fault = Fault(
+            self.any_of(["fail", "delay", "hang"]),
+            self.any_of([None, *ENDPOINTS]),
+            self.any_of([None, None, "a", "b"]),
+            self.any_of(["", "ordered"]),
+            self.choose(4) * MINUTE,
+            1 + self.choose(2),
+        )
+        return AddFault(fault) if self.choose(2) else RemoveFault(self.any_of([*self.world.faults, 0]))
+
+    def small(self):
+        name, who = self.any_of(ENDPOINTS), self.any_of([None, self.ana, BOB])
+        tags = (("team", self.any_of([None, "ml"])), ("beta", "1"))
+        return self.any_of(
+            [
+                ChangeTags(name, who, tags[self.choose(3) :], ("beta", "team")[self.choose(3) :]),
+                ChangeSetting(name, who, self.any_of(["ai_gateway", "rate_limits"]), self.any_of(["", '{"a": 1}'])),
+            ]
+        )
+
+    def secret(self):
+        scope, who = self.any_of(["s", "t"]), self.any_of([None, self.ana, BOB])
+        return self.any_of(
+            [
+                CreateScope(scope, who, self.any_of([None, "users"])),
+                CreateScope(scope, who),
+                DeleteScope(scope, who),
+                PutSecret(scope, "key", who),
+                DeleteSecret(scope, "key", who),
+                PutSecretAcl(scope, who, self.any_of([BOB.name, "users"]), self.any_of(["READ", "MANAGE"])),
+                DeleteSecretAcl(scope, who, self.any_of([BOB.name, "users"])),
+            ]
+        )
 
     def end(self):
         number = self.any_of([*self.world.tickets, 0])
@@ -133,9 +228,11 @@ class Walk:
         self.check_progress()
         for endpoint in self.world.endpoints.values():
             self.check_endpoint(endpoint)
+            self.check_rights(endpoint)
         self.check_tickets()
         self.check_timers()
         self.check_for_leaks()
+        self.check_bounds()
 
     def check_progress(self):
         now, versions, revisions = self.before
@@ -149,13 +246,38 @@ class Walk:
         for earlier, present in zip((versions, revisions), self.before[1:], strict=True):
             assert all(present[name] >= number for name, number in earlier.items() if name in present)
         assert sorted(self.world.by_id) == sorted(endpoint.id for endpoint in self.world.endpoints.values())
+        assert self.world.logged >= len(self.world.log)
+
+    def check_bounds(self):
         assert len(self.world.log) <= LOG_LINES
+        for endpoint in self.world.endpoints.values():
+            assert len(endpoint.events) <= EVENTS_KEPT
+            assert len(endpoint.deployed) <= DEPLOYED_KEPT
+            assert len(endpoint.levels) <= max(len(self.world.directory.members), 3)
+            gone = [one.deployment for one in endpoint.deployed if one.deployment.phase is Phase.GONE]
+            assert not any(one.held or one.in_flight or one.timers or one.traffic._seconds for one in gone)
+        assert all(len(one.traffic._seconds) <= WINDOW_S for one in self.world.deployments.values())
+
+    def check_rights(self, endpoint):
+        directory = self.world.directory
+        for principal in (self.ana, BOB, ROBOT):
+            anew = Level.CAN_MANAGE if directory.is_open else directory.level(principal, endpoint.acl.items())
+            assert self.world.level(principal, endpoint) == anew
 
     def check_endpoint(self, endpoint):
         for config in (endpoint.active, endpoint.pending):
             assert not config or sum(route.percentage for route in config.routes) == 100
         serving = self.deployments(endpoint.active)
-        assert all(one.phase in UP | WAITING | BROKEN for one in serving)
+        stopped = [one.phase is Phase.STOPPED for one in serving]
+        assert all(stopped) or not any(stopped)
+        assert all(one.phase in UP | WAITING | BROKEN | {Phase.STOPPED} for one in serving)
+        if any(stopped):
+            assert endpoint.phase in MAY_BE_STOPPED | {EndpointPhase.STOPPED}
+            assert not any(one.timers or one.held or one.in_flight or one.cold_starts for one in serving)
+        if endpoint.phase is EndpointPhase.STOPPED:
+            assert all(stopped)
+            assert serving
+            assert (endpoint.pending, endpoint.settling) == (None, None)
         assert self.world.is_ready(endpoint) == (bool(serving) and all(one.phase in UP for one in serving))
         assert endpoint.in_transition <= bool(endpoint.pending)
         if endpoint.in_transition:
@@ -269,7 +391,7 @@ def chooser(seed):
     return lambda count: stream.between(next(drawn), 0, count - 1)
 
 
-def session(labs, ana, seed, steps=1_500):
+def session(labs, ana, seed, steps=2_500):
     recorded = []
     lab = labs(seed=seed, recorder=recorded.append)
     Walk(lab, ana, chooser(seed)).go(steps, checked=False)
@@ -312,6 +434,7 @@ def test_the_sessions_reach_every_phase(labs, ana):
     said = {line.what for seed in range(5) for line in session(labs, ana, seed)[0].world.log}
     assert {f"deployment {phase}" for phase in Phase} <= said
     assert {"update failed", "update canceled", "create failed", "create canceled", "config serving"} <= said
+    assert {"endpoint stopped", "endpoint started", "fault", "permissions changed", "principal removed"} <= said
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -320,7 +443,11 @@ def test_what_was_recorded_can_be_executed_again(labs, ana, seed):
     again = replay(labs, seed, recorded)
     assert again.snapshot() == lab.snapshot()
     assert answers(again) == answers(lab)
-    assert {type(command) for command in recorded} == set(typing.get_args(commands.Command))
+
+
+def test_the_sessions_use_every_command(labs, ana):
+    used = {type(command) for seed in range(5) for command in session(labs, ana, seed)[1]}
+    assert used == set(typing.get_args(commands.Command))
 
 
 def test_recorded_commands_can_be_written_down(labs, ana):
@@ -343,7 +470,9 @@ def rebuilt(kind, value):
     if is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         return kind(**{field.name: rebuilt(hints[field.name], value[field.name]) for field in fields(kind)})
-    return kind(*value) if kind is Route else value
+    if kind in {Route, Grantee}:
+        return kind(*value)
+    return Level(value) if kind is Level else value
 
 
 def test_every_command_is_a_frozen_value():

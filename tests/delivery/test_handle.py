@@ -137,7 +137,8 @@ def test_the_event_log_tells_the_story(servesim):
     servesim.models.stub("m")
     create(servesim, "e", "m")
     told = [(line.what, line.subject) for line in servesim.log]
-    assert told[:3] == [
+    assert told[:4] == [
+        ("principal added", "tester@example.com"),
         ("model added", "m"),
         ("endpoint created", "tester@example.com"),
         ("config asked for", "tester@example.com"),
@@ -189,3 +190,132 @@ def test_a_coroutine_function_is_refused_when_it_is_registered(servesim):
 
     with pytest.raises(TypeError, match="a model is a plain function of rows"):
         servesim.models.function("m", predict)
+
+
+def test_a_handle_goes_on_after_a_reset(servesim, servesim_server):
+    servesim.models.stub("m")
+    servesim.clock.advance("1h")
+    servesim_server.run(servesim.workspace.reset())
+    assert servesim.clock.now() == "2026-01-05T09:00:00Z"
+    assert servesim.clock.advance("1m") == "2026-01-05T09:01:00Z"
+    assert servesim.models.stub("m") == "1"
+    servesim.routes.add("GET", "/x", 1)
+    assert call(servesim, "/x")[:2] == (200, 1)
+
+
+# --- models that ask for time ---------------------------------------------------------------------
+
+MOVERS = {
+    "servesim.clock.advance": lambda sim: sim.clock.advance("1m"),
+    "servesim.clock.run_until": lambda sim: sim.clock.run_until("2027-01-01T00:00:00Z"),
+    "servesim.cancel_update": lambda sim: sim.cancel_update("e"),
+    "servesim.start": lambda sim: sim.start(len, ""),
+    "Pending.result": lambda sim: sim.pending.result(),
+    "servesim.close": lambda sim: sim.close(),
+}
+
+
+@pytest.mark.parametrize("clock", ["autojump", "frozen", "paced"])
+@pytest.mark.parametrize("name", MOVERS)
+def test_a_model_that_would_wait_for_time_is_told_at_once(servesim_server, name, clock):
+    with servesim_server.open(clock=clock, profile="instant") as sim:
+        sim.pending = sim.start(len, "")
+        sim.models.function("m", lambda rows: MOVERS[name](sim))
+        create(sim, "e", "m")
+        status, answer, _ = score(sim, "e", {"a": 1})
+        assert (status, answer["error_code"]) == (400, "BAD_REQUEST")
+        told = f"RuntimeError: {name}() was called from inside a model: the clock waits for this request"
+        assert told in answer["stack_trace"]
+
+
+def test_a_model_may_look_at_the_clock_and_register_models(servesim):
+    servesim.models.function("m", lambda rows: [servesim.clock.now(), servesim.models.stub("n")])
+    create(servesim, "e", "m")
+    now = servesim.clock.now()
+    assert score(servesim, "e", {"a": 1}, {"a": 2})[1] == {"predictions": [now, "1"]}
+
+
+@pytest.fixture
+def chained(servesim):
+    """Give a workspace with two endpoints at zero, of which the first asks the second."""
+    servesim.models.stub("second", "constant", value=2)
+    servesim.models.function("first", lambda rows: score(servesim, "second", *rows)[1].get("predictions", ["none"]))
+    spec = {"entity_version": "1", "scale_to_zero_enabled": True}
+    for name in ("first", "second"):
+        config = {"served_entities": [{"entity_name": name, **spec}]}
+        assert call(servesim, "/api/2.0/serving-endpoints", {"name": name, "config": config})[0] == 200
+    servesim.clock.advance("41m")
+    return servesim
+
+
+def test_a_cold_start_within_a_cold_start_goes_on(chained):
+    """Time waits for the first request, whose model waits for time: it is the model that time then waits for."""
+    before = chained.clock.now()
+    assert score(chained, "first", {"a": 1})[1] == {"predictions": [2]}
+    assert before < chained.clock.now() < "2026-01-05T09:41:41"  # two cold starts, one after the other
+    starts = [(line.what, line.subject) for line in chained.log if line.what == "answered"]
+    assert starts == [("answered", "second-1"), ("answered", "first-1")]
+
+
+def test_a_cold_start_within_a_cold_start_is_the_same_every_time(servesim_server):
+    def live():
+        with servesim_server.open(seed=5) as sim:
+            sim.models.stub("second", "constant", value=2)
+            sim.models.function("first", lambda rows: score(sim, "second", *rows)[1]["predictions"])
+            for name in ("first", "second"):
+                create(sim, name, name, scale_to_zero_enabled=True)
+            sim.clock.advance("41m")
+            score(sim, "first", {"a": 1})
+            return sim.log
+
+    assert live() == live()
+
+
+@pytest.mark.parametrize(
+    "ready", [(), ("two",), ("three",), ("two", "three")], ids=lambda ready: "-".join(ready) or "none"
+)
+def test_a_chain_of_models_goes_on_whichever_of_them_are_ready(servesim, ready):
+    """The first waits for time by way of others, which may themselves be waited for by time, or not."""
+    chain = {"one": "two", "two": "three", "three": "four"}
+    for name, following in chain.items():
+        servesim.models.function(name, lambda rows, to=following: score(servesim, to, *rows)[1]["predictions"])
+    servesim.models.stub("four", "constant", value=4)
+    for name in (*chain, "four"):
+        create(servesim, name, name, scale_to_zero_enabled=name not in ready)
+    servesim.clock.advance("41m")
+    assert score(servesim, "one", {"a": 1})[1] == {"predictions": [4]}
+
+
+@pytest.mark.servesim(clock="frozen")
+def test_a_cold_start_within_a_cold_start_when_time_is_moved(chained):
+    pending = chained.start(score, chained, "first", {"a": 1})
+    assert pending.state == "held"
+    chained.clock.advance("1m")
+    assert pending.result()[1] == {"predictions": [2]}
+
+
+@pytest.mark.servesim(clock="frozen", hold_timeout=0.05)
+def test_a_cold_start_within_a_cold_start_that_time_does_not_reach(chained):
+    """The move ends before the second cold start does: the model gets the 504 and answers."""
+    pending = chained.start(score, chained, "first", {"a": 1})
+    chained.clock.run_until(pending.waits_for.partition("due at ")[2].partition(";")[0])
+    assert pending.result()[1] == {"predictions": ["none"]}
+
+
+@pytest.mark.sdk
+@pytest.mark.servesim(poll="settle")
+def test_a_model_that_takes_longer_than_the_limit_for_its_own_calls_is_timed_out(servesim):
+    from databricks.sdk.service.serving import EndpointCoreConfigInput, ServedEntityInput
+
+    endpoints = servesim.client().serving_endpoints
+    entity = ServedEntityInput(entity_name="n", entity_version="1")
+    config = EndpointCoreConfigInput("other", served_entities=[entity])
+    names = []
+    servesim.models.stub("n")
+    servesim.models.function("m", lambda rows: names.append(endpoints.create_and_wait("other", config=config).name))
+    create(servesim, "e", "m", scale_to_zero_enabled=True)
+    servesim.clock.advance("41m")
+    status, answer, _ = score(servesim, "e", {"a": 1})
+    assert names == ["other"]  # ten simulated minutes later
+    assert (status, answer["error_code"]) == (504, "DEADLINE_EXCEEDED")
+    assert "Timed out while evaluating the model" in answer["message"]

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from servesim.delivery.cli import main
 from servesim.delivery.handle import LocalServer
-from servesim.http.examples import as_request
+from servesim.payloads.example import as_request
 
 ROWS = [{"amount": 12.5}, {"amount": 3.0}]
 RECORDS = json.dumps({"dataframe_records": ROWS})

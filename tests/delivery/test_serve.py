@@ -14,6 +14,11 @@ import urllib.error
 import urllib.request
 
 import pytest
+from click.testing import CliRunner
+
+from servesim.delivery import serve, serve_run
+from servesim.service.hub import WorkspaceSettings
+from servesim.service.settings import SETTINGS, settings_from
 
 SERVE = [sys.executable, "-c", "from servesim.delivery.cli import main; main()", "serve", "--port", "0"]
 
@@ -24,8 +29,12 @@ class Serving:
     def __init__(self, process):
         self.process = process
         self.lines = []
-        exports = [process.stdout.readline().strip() for _ in range(3)]
-        self.exports = dict(line.removeprefix("export ").split("=", 1) for line in exports if "=" in line)
+        self.exports = {}
+        for line in process.stdout:
+            name, _, value = line.strip().removeprefix("export ").partition("=")
+            self.exports[name] = value
+            if name == "NO_PROXY":  # the last of them
+                break
         self.reader = threading.Thread(target=self._read)
         self.reader.start()
 
@@ -81,6 +90,14 @@ def serving(*options, cwd=None, **variables):
         process.stdout.close()
 
 
+def is_listening(server):
+    try:
+        server.call("/_servesim/v1/health")
+    except OSError:
+        return False
+    return True
+
+
 def refusal(*options, **variables):
     """Run a serve that can't begin and return its exit code and what it said."""
     run = subprocess.run(
@@ -101,7 +118,15 @@ def entity(model, **rest):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_prints_exports_and_a_line_for_each_request_and_ends_cleanly(number):
     with serving("--unknown-models", "stub") as server:
-        assert set(server.exports) == {"DATABRICKS_HOST", "DATABRICKS_TOKEN", "NO_PROXY"}
+        assert list(server.exports) == [
+            "DATABRICKS_HOST",
+            "DATABRICKS_TOKEN",
+            "SERVESIM_URL",
+            "SERVESIM_ADMIN_TOKEN",
+            "NO_PROXY",
+        ]
+        assert server.exports["SERVESIM_URL"] == server.exports["DATABRICKS_HOST"]
+        assert server.exports["SERVESIM_ADMIN_TOKEN"] == "servesim-admin"
         server.call("/api/2.0/serving-endpoints", {"name": "e", **entity("m")})
         server.call("/api/2.0/serving-endpoints/e")
         assert server.call("/serving-endpoints/e/invocations", {"inputs": [1]})[0] == 200
@@ -188,11 +213,17 @@ def test_held_requests_get_503_and_running_ones_end_when_it_stops(tmp_path):
     [
         (("--host", "0.0.0.0"), "Add --allow-remote if that is what you want"),  # noqa: S104 - it is refused
         (("--host", "example.com"), "example.com can be reached from other machines"),
-        (("--profile", "swift"), "there is no profile 'swift': give faithful, instant"),
+        (("--profile", "swift"), "there is no profile 'swift': give faithful, faithful@2026-11, instant"),
+        (("--profile", "faithful@2026-10"), "there is no profile 'faithful@2026-10': give faithful, faithful@2026-11"),
         (("--clock", "sundial"), "'sundial' is not one of 'autojump', 'frozen', 'paced'"),
         (("--rate", "0", "--clock", "paced"), "rate must be a positive number"),
         (("--start-time", "noon"), "'noon' is not an instant in ISO 8601"),
         (("--hold-timeout", "long"), "'long' is not a duration"),
+        (("--hold-timeout", "nan"), "'nan' is no span of real time"),
+        (("--grace", "nan"), "'nan' is no span of real time"),
+        (("--grace", "inf"), "at most a week"),
+        (("--admin-token", "a b"), "visible ASCII"),
+        (("--allowed-host", "http://sim"), "'http://sim' is no host"),
         (("--scenario", "none.yaml"), "none.yaml: No such file"),
         (("--model", "m"), "'m' is not NAME=WHAT"),
         (("--model", "m=constant:x"), "constant:x is not JSON"),
@@ -206,6 +237,54 @@ def test_what_cannot_begin_says_why(options, said):
     assert code in {1, 2}
     assert said in " ".join(error.split())
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_the_grace(tmp_path, number):
+    (tmp_path / "answers.py").write_text(
+        "import threading\ndef predict(rows):\n    print('started', flush=True)\n    threading.Event().wait(600)\n"
+    )
+    world = tmp_path / "world.yaml"
+    world.write_text("endpoints:\n  - {name: e, config: {served_entities: [{entity_name: m, entity_version: 1}]}}")
+    options = ("--scenario", str(world), "--model", "m=answers:predict", "--grace", "10m", "--hold-timeout", "5")
+    with serving(*options, cwd=tmp_path) as server:
+        asked = server.ask("/serving-endpoints/e/invocations", {"inputs": [1]})
+        while "started" not in server.lines:
+            pass
+        server.process.send_signal(signal.SIGTERM)
+        while is_listening(server):
+            pass
+        assert server.process.poll() is None
+        assert server.end(number) == 128 + number
+        asked.close()
+
+
+def test_admin_token_and_hosts_reach_the_server(monkeypatch):
+    seen = {}
+
+    def server(_hub, **settings):
+        seen.update(settings)
+        raise ValueError
+
+    monkeypatch.setattr(serve_run, "Server", server)
+    options = ["--admin-token", "of-mine", "--allowed-host", "Sim:8765", "--allowed-host", "other"]
+    result = CliRunner().invoke(serve.command, options)
+    assert result.exit_code == 1
+    assert seen["admin_token"] == "of-mine"
+    assert seen["allowed_hosts"] == ("127.0.0.1", "sim:8765", "other")
+
+
+def test_what_listens_everywhere_is_called_on_loopback():
+    with serving("--host", "0.0.0.0", "--allow-remote") as server:  # noqa: S104 - as in a container
+        assert server.exports["DATABRICKS_HOST"].startswith("http://127.0.0.1:")
+        assert server.call("/_servesim/v1/health")[0] == 200
+
+
+def test_every_default_is_the_workspace_s_own():
+    shown = serve.command.make_context("serve", []).params
+    given = {name: shown[name] for name in SETTINGS if name in shown}
+    assert len(given) > 8
+    assert settings_from(given) == WorkspaceSettings()
 
 
 def test_a_port_that_is_taken_is_named():

@@ -55,11 +55,14 @@ def test_the_first_session_works_as_it_is_typed(tmp_path):
 
 
 def test_the_profile_and_the_scenario_of_the_guide_are_read(tmp_path):
-    profile, scenario = blocks("docs/guide.md", "yaml")
+    profile, scenario, callers = blocks("docs/guide.md", "yaml")
     (tmp_path / "profile.yaml").write_text(profile, encoding="utf-8")
     (tmp_path / "world.yaml").write_text(scenario, encoding="utf-8")
     assert profile_named(str(tmp_path / "profile.yaml")).cold_start_ms == (30_000, 120_000)
-    assert read_scenarios([tmp_path / "world.yaml"])["default"].options["seed"] == 7
+    (tmp_path / "callers.yaml").write_text(callers, encoding="utf-8")
+    worlds = read_scenarios([tmp_path / "world.yaml", tmp_path / "callers.yaml"])
+    assert worlds["default"].options["seed"] == 7
+    assert [client.id for client in worlds["staging"].clients] == ["0b7c-robot"]
 
 
 def test_the_guide_lists_every_value_of_a_profile_with_its_grade():

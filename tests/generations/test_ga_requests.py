@@ -5,7 +5,7 @@ import pytest
 from servesim.core.access import Principal
 from servesim.core.commands import EntitySpec, Route
 from servesim.core.errors import Code, Rejected
-from servesim.generations import ga
+from servesim.generations import ga_requests
 from servesim.generations.fields import Fields
 
 WHO = Principal("tester@example.com")
@@ -13,7 +13,7 @@ ENTITY = {"entity_name": "main.ml.fraud", "entity_version": "1"}
 
 
 def config_of(config):
-    return ga.read_update("fraud", config, WHO).config
+    return ga_requests.read_update("fraud", config, WHO).config
 
 
 def entity_of(**fields):
@@ -134,11 +134,13 @@ def test_the_deprecated_twin():
 
 def test_unknown_fields_are_left_alone():
     assert entity_of(unknown={"deep": [1]}) == entity_of()
-    made = ga.read_create({"name": "fraud", "unknown": 1, "config": {"served_entities": [ENTITY], "x": 1}}, WHO)
-    assert made.extras == "{}"
+    made = ga_requests.read_create(
+        {"name": "fraud", "unknown": 1, "config": {"served_entities": [ENTITY], "x": 1}}, WHO
+    )
+    assert (made.tags, made.settings) == ((), ())
 
 
-@pytest.mark.parametrize("field", ga.NOT_SIMULATED)
+@pytest.mark.parametrize("field", ga_requests.NOT_SIMULATED)
 def test_what_asks_for_something_else_than_a_custom_model(field):
     assert code_of({"served_entities": [{field: {"name": "x"}}]}) is Code.NOT_SIMULATED
 
@@ -155,7 +157,7 @@ def test_what_is_no_name_of_an_entity(name):
 
 @pytest.mark.parametrize("name", ["a", "x" * 63, "a-b_c", "0", "Databricks-x", "databricks"])
 def test_names_of_endpoints(name):
-    assert ga.read_create({"name": name}, WHO).name == name
+    assert ga_requests.read_create({"name": name}, WHO).name == name
 
 
 def test_a_range_the_wrong_way_round():
@@ -166,7 +168,7 @@ def test_a_range_the_wrong_way_round():
 def test_the_prefix_of_an_inference_table_is_the_name_of_the_endpoint():
     gateway = {"inference_table_config": {"catalog_name": "c", "schema_name": "s", "enabled": True}}
     body = {"name": "fraud", "config": {"served_entities": [ENTITY]}, "ai_gateway": gateway}
-    assert '"table_name_prefix": "fraud"' in ga.read_create(body, WHO).extras
+    assert '"table_name_prefix": "fraud"' in dict(ga_requests.read_create(body, WHO).settings)["ai_gateway"]
     assert "table_name_prefix" not in gateway["inference_table_config"]
 
 
@@ -175,7 +177,7 @@ def test_the_prefix_of_an_inference_table_is_the_name_of_the_endpoint():
 )
 def test_fields_of_a_create_have_their_types(field):
     with pytest.raises(Rejected) as refused:
-        ga.read_create({"name": "fraud", "config": {"served_entities": [ENTITY]}, field: 7}, WHO)
+        ga_requests.read_create({"name": "fraud", "config": {"served_entities": [ENTITY]}, field: 7}, WHO)
     assert (refused.value.code, refused.value.fields["field"]) == (Code.BAD_FIELD, field)
 
 

@@ -28,15 +28,16 @@ class Answer(NamedTuple):
 class Wire:
     """One workspace, called by hand."""
 
-    def __init__(self, handle) -> None:
+    def __init__(self, handle, token=None) -> None:
         self.handle = handle
+        self.own_token = token
         self.address = handle.host.removeprefix("http://")
 
     def call(self, method, path, body=None, headers=(), *, token=True) -> Answer:
         """Make one call; ``body`` is bytes as they are, an iterable of chunks, or a value for JSON."""
         sent = {"Content-Type": "application/json", **dict(headers)}
         if token:
-            sent.setdefault("Authorization", f"Bearer {self.handle.token}")
+            sent.setdefault("Authorization", f"Bearer {self.own_token or self.handle.token}")
         if isinstance(body, dict):
             body = json.dumps(body).encode()
         connection = http.client.HTTPConnection(self.address, timeout=60)
@@ -46,6 +47,10 @@ class Wire:
             return Answer(response.status, dict(response.getheaders()), response.read())
         finally:
             connection.close()
+
+    def user(self, name, **details) -> Wire:
+        """Call the same workspace as somebody else."""
+        return Wire(self.handle, self.handle.principals.add(user=name, **details))
 
     def list(self) -> bytes:
         """Return the bytes of LIST: everything that a refused call must leave alone."""

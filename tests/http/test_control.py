@@ -249,7 +249,7 @@ def test_what_is_write_only_never_comes_back(wire):
     assert put.status == 200, put.body
     for answer in (made, got, put, wire.call("GET", f"{ENDPOINTS}/fraud"), wire.call("GET", ENDPOINTS)):
         assert PLANTED.encode() not in answer.body
-        for gone in (b"burst_scaling", b"rate_limits", b"email_notifications", b"telemetry", b"unknown"):
+        for gone in (b"burst_scaling", b"rate_limits", b"email_notifications", b"table_names", b"unknown"):
             assert gone not in answer.body
     assert got.json["ai_gateway"] == {"usage_tracking_config": {"enabled": True}}
     assert got.json["tags"] == [{"key": "team", "value": "risk"}]

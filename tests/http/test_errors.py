@@ -315,8 +315,9 @@ def test_a_model_that_gives_no_answer(wire, monkeypatch, outcome, expected, text
 @pytest.mark.parametrize(
     ("method", "path", "known"),
     [
-        ("PATCH", f"{ENDPOINTS}/fraud/tags", "It knows no such path."),
-        ("GET", f"{ENDPOINTS}/fraud/served-models/fraud-1/logs", "It knows no such path."),
+        ("POST", f"{ENDPOINTS}/pt/fraud", "It knows no such path."),
+        ("GET", f"{ENDPOINTS}/fraud/served-models/fraud-1", "It knows no such path."),
+        ("PUT", f"{ENDPOINTS}/fraud/tags", "On this path it knows PATCH."),
         ("GET", "/api/2.0/clusters/list", "It knows no such path."),
         ("GET", "/", "It knows no such path."),
         ("GET", "/serving-endpoints/fraud/invocations", "It knows no such path."),

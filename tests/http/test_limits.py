@@ -72,6 +72,9 @@ class Endless:
         self.taken = 0
 
     async def readany(self):
+        return self.read_nowait()
+
+    def read_nowait(self):
         if self.taken >= self.end:
             return b""
         self.taken += MEGABYTE

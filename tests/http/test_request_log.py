@@ -37,7 +37,7 @@ def test_a_refusal_says_how_its_text_is_known(wire, lines):
     assert lines == [
         f"tester@example.com GET {ENDPOINTS}/none -> 404 (recorded)",
         f"tester@example.com POST {ENDPOINTS} -> 400 (chosen)",
-        "tester@example.com GET /nowhere?x=1 -> 501 (chosen)",
+        "tester@example.com GET /nowhere -> 501 (chosen)",
         f"- GET {ENDPOINTS} -> 401 (recorded)",
         "tester@example.com POST /serving-endpoints/fraud/invocations -> 400 fraud-1 (recorded)",
         "tester@example.com POST /serving-endpoints/fraud/invocations -> 400 fraud-1 (chosen)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,10 +18,10 @@ import pytest
 pytestmark = pytest.mark.mlflow
 
 
-def call(sim, path, body=None):
+def call(sim, path, body=None, method=None):
     """Make a plain call and return status and answer."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(sim.host + path, data=data)
+    request = urllib.request.Request(sim.host + path, data=data, method=method)
     request.add_header("Authorization", f"Bearer {sim.token}")
     request.add_header("Content-Type", "application/json")
     try:
@@ -66,6 +67,29 @@ def test_environment_variables_are_really_set_and_prints_are_kept(probe):
     assert "probe loaded" in printed
     assert "something" in printed
     assert "GREETING" not in os.environ
+
+
+def logs(servesim, kind="logs", query=""):
+    status, answer = call(servesim, f"/api/2.0/serving-endpoints/e/served-models/probe-1/{kind}{query}")
+    assert status == 200
+    return answer["logs"]
+
+
+def test_logs_are_what_the_worker_printed_by_config_version(probe):
+    ask(probe, "e", "print something")
+    first = logs(probe)
+    assert re.fullmatch(r"(\[[0-9a-f]{5}\] .*\n)+", first)
+    assert "something" in first
+    assert "probe loaded" in logs(probe, "build-logs") + first
+
+    entity = {"entity_name": "probe", "entity_version": "1", "environment_vars": {"GREETING": "servus"}}
+    assert call(probe, "/api/2.0/serving-endpoints/e/config", {"served_entities": [entity]}, method="PUT")[0] == 200
+    assert settled(probe, "e")["config"]["config_version"] == 2
+    ask(probe, "e", "print another thing")
+    assert "another thing" in logs(probe)
+    assert "something" not in logs(probe)
+    assert "another thing" in logs(probe, query="?config_version=2")
+    assert logs(probe, query="?config_version=1") == first
 
 
 def test_a_worker_that_dies_recovers_while_the_server_lives_on(probe):

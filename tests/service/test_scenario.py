@@ -68,6 +68,87 @@ def test_a_token_of_the_scenario_is_its_principal(tmp_path, servesim_server: Loc
         sim.client().current_user.me()
 
 
+MEMBERS = """
+principals:
+  - {user: ann@example.com, token: ann-token, groups: [team, users], entitlements: [allow-cluster-create]}
+  - {user: root@example.com, token: root-token, admin: true}
+  - {service_principal: robot, client_id: robot-id, client_secret: robot-secret}
+models:
+  - {name: m, stub: echo}
+endpoints:
+  - {name: hers}
+"""
+
+
+@pytest.mark.sdk
+def test_members_have_groups_and_entitlements_and_are_no_admins_unless_it_is_said(tmp_path, servesim_server):
+    with servesim_server.open(scenario=write(tmp_path, MEMBERS)) as sim:
+        directory = sim.workspace.world.directory
+        assert {name: member.is_admin for name, member in directory.members.items()} == {
+            "ann@example.com": False,
+            "root@example.com": True,
+            "tester@example.com": True,  # the handle's own
+            "robot": False,
+        }
+        assert directory.find("ann@example.com").entitlements == ("allow_cluster_create",)
+        assert sim.client().serving_endpoints.get("hers").creator == "ann@example.com"  # the first one's
+        sim.token = "ann-token"
+        me = sim.client().current_user.me()
+        assert [group.display for group in me.groups] == ["users", "team"]
+        assert [entitlement.value for entitlement in me.entitlements] == ["allow-cluster-create"]
+
+
+SECRETS = """
+principals: [{user: ann@example.com, token: ann-token}, {user: bob@example.com, token: bob-token}]
+secrets: {s: {k: planted-value}}
+models: [{name: m, stub: echo}]
+endpoints:
+  - name: hers
+    config: {served_entities: [{entity_name: m, entity_version: 1, environment_vars: {KEY: "{{secrets/s/k}}"}}]}
+"""
+
+
+def test_endpoints_can_begin_with_secrets(tmp_path, servesim_server: LocalServer):
+    with servesim_server.open(scenario=write(tmp_path, SECRETS)) as sim:
+        world, vault = sim.workspace.world, sim.workspace.vault
+        assert [*world.secrets["s"].acl] == ["ann@example.com"]
+        (deployment,) = world.deployments.values()
+        vault.delete("s")  # too late for what serves
+        assert vault.environment(deployment.id, deployment.spec.environment) == (("KEY", "planted-value"),)
+        assert "planted" not in repr(sim.log)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("secrets/s/k", "secrets/s/none", r"line 6: endpoints\[0\]: served entity 'm-1': .* 'none' of scope 's'"),
+        ("name: hers", "name: hers\n    creator: bob@example.com", r"no READ permission on the scope"),
+        ("{s: {k", "{s: {a/b", r"line 3: secrets.s: 'key' must be"),
+    ],
+)
+def test_secrets_that_an_endpoint_cannot_have_are_an_error(tmp_path, servesim_server: LocalServer, old, new, said):
+    with pytest.raises(DocumentError, match=said):
+        servesim_server.open(scenario=write(tmp_path, SECRETS.replace(old, new)))
+
+
+def test_files_can_name_clients_alone(tmp_path):
+    (scenario,) = read_scenarios([write(tmp_path, "workspace: other\nport: 0\n" + MEMBERS)]).values()
+    assert [client.id for client in scenario.clients] == ["robot-id"]
+    assert "robot-secret" not in repr(scenario)
+    assert scenario.port == 0
+
+
+def test_a_client_is_free_again_once_its_workspace_has_ended(tmp_path, servesim_server: LocalServer):
+    path = write(tmp_path, MEMBERS)
+    with servesim_server.open(scenario=path):
+        before = len(servesim_server.server.hub.workspaces())
+        other = write(tmp_path, MEMBERS.replace("-token", "-other"), "other.yaml")
+        with pytest.raises(ValueError, match="an OAuth client can stand for one principal"):
+            servesim_server.open(scenario=other)
+        assert len(servesim_server.server.hub.workspaces()) == before
+    servesim_server.open(scenario=path).close()
+
+
 def test_an_option_wins_over_the_file(tmp_path, servesim_server: LocalServer):
     with servesim_server.open(scenario=write(tmp_path, WORLD), clock="autojump") as sim:
         assert sim.clock.mode == "autojump"
@@ -119,12 +200,23 @@ def test_files_of_one_workspace_add_up_and_the_later_wins(tmp_path):
         ("profile: {cold_start: [20s, 10s]}", "line 1: profile.cold_start: the least comes first"),
         ("profile: {cold_start: 5x}", "line 1: profile.cold_start: "),
         ("profile: {cold: 5s}", "line 1: profile: .*'cold' was unexpected"),
-        ("profile: swift", "there is no profile 'swift': give faithful, instant"),
+        ("profile: swift", "there is no profile 'swift': give faithful, faithful@2026-11, instant"),
         ("start: 2026-01-01 25:00", "'2026-01-01 25:00' is not an instant"),
         (
             "principals:\n- {user: a, token: t}\n- {user: b, token: t}",
             r"principals\[1\].token: this token stands",
         ),
+        (
+            "principals:\n- {service_principal: a, client_id: c, client_secret: s}\n"  # noqa: ISC004 - one text
+            "- {service_principal: b, client_id: c, client_secret: s}",
+            r"line 3: principals\[1\].client_id: this client id stands",
+        ),
+        ("principals: [{user: a}]", r"line 1: principals\[0\]: "),
+        ("principals: [{user: a, client_id: c, client_secret: s}]", r"principals\[0\]: .*service_principal"),
+        ("principals: [{service_principal: a, client_id: c}]", r"principals\[0\]: .*client_secret"),
+        ("principals: [{user: a, token: t, entitlements: [fly]}]", r"principals\[0\].entitlements\[0\]"),
+        ("port: 65536", "line 1: port: "),
+        ("model_serving: off", "line 1: model_serving: "),
         ("principals: [{user: a, token: 'a b'}]", r"principals\[0\].token"),
         ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
     ],

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from servesim.core.access import Principal  # noqa: TC001 - a command that was written down is rebuilt from its type hints
+from servesim.core.access import (  # noqa: TC001 - a command that was written down is rebuilt from its type hints
+    Grants,
+    Member,
+    Principal,
+)
+from servesim.core.faults import Fault  # noqa: TC001 - commands are rebuilt from their annotations
 from servesim.core.registry import ModelVersion  # noqa: TC001 - commands are rebuilt from their annotations
 
 
@@ -81,6 +86,10 @@ class ConfigRequest:
     routes: tuple[Route, ...] | None = None
 
 
+Tags = tuple[tuple[str, str | None], ...]
+"""Tags by key, each perhaps with a value."""
+
+
 @dataclass(frozen=True, slots=True)
 class AddModel:
     """Register a model version."""
@@ -97,8 +106,9 @@ class CreateEndpoint:
     config: ConfigRequest | None = None
     description: str = ""
     route_optimized: bool = False
-    extras: str = "{}"
-    """Fields that are kept and given back unchanged (tags, AI Gateway, budget policy), as JSON."""
+    tags: Tags = ()
+    settings: tuple[tuple[str, str], ...] = ()
+    """What is kept as it was sent (AI Gateway, budget policy): JSON by the field's name."""
     serving: bool = False
     """Begin with every deployment ready, as in a world that is read from a scenario."""
 
@@ -121,9 +131,94 @@ class CancelUpdate:
 
 @dataclass(frozen=True, slots=True)
 class DeleteEndpoint:
-    """Delete an endpoint, in any state."""
+    """Delete an endpoint, in any state. Without a principal servesim itself asks, as everywhere below."""
 
     name: str
+    principal: Principal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopEndpoint:
+    """Let an endpoint's compute go and keep its config."""
+
+    name: str
+    principal: Principal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartEndpoint:
+    """Deploy the config of a stopped endpoint again."""
+
+    name: str
+    principal: Principal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeTags:
+    """Add or replace some tags of an endpoint and take others away."""
+
+    name: str
+    principal: Principal | None
+    added: Tags
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSetting:
+    """Replace one of an endpoint's settings; an empty text takes it away."""
+
+    name: str
+    principal: Principal | None
+    setting: str
+    """The name of its field, e.g. ``ai_gateway``."""
+    value: str
+    """JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetPermissions:
+    """Replace what was granted on an endpoint, or add to it."""
+
+    endpoint_id: str
+    principal: Principal | None
+    grants: Grants
+    replace: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PutMember:
+    """Add a principal to the workspace, or change its groups and entitlements."""
+
+    member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveMember:
+    """Take a principal out of the workspace; what it created stays."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetModelAccess:
+    """Say who may execute a registered model: names of principals and groups, or everybody."""
+
+    model: str
+    allowed: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class AddFault:
+    """Order trouble for the next deployments that fit."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFault:
+    """Take back an order for trouble."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +229,7 @@ class Admit:
     entity: str | None = None
     timed: bool = False
     """Whether its model takes simulated time, so that the execution limit can reach it while it runs."""
+    principal: Principal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +273,61 @@ class NotSimulated:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateScope:
+    """Make a secret scope; ``manager`` None gives it to whoever makes it."""
+
+    scope: str
+    principal: Principal | None
+    manager: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteScope:
+    """Delete a secret scope with all its secrets."""
+
+    scope: str
+    principal: Principal | None
+
+
+@dataclass(frozen=True, slots=True)
+class PutSecret:
+    """Add a secret, or give it another value; the value itself is in no command."""
+
+    scope: str
+    key: str
+    principal: Principal | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteSecret:
+    """Delete a secret."""
+
+    scope: str
+    key: str
+    principal: Principal | None
+
+
+@dataclass(frozen=True, slots=True)
+class PutSecretAcl:
+    """Give a user or group a level on a secret scope."""
+
+    scope: str
+    principal: Principal | None
+    grantee: str
+    access: str
+    """``READ``, ``WRITE`` or ``MANAGE``."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteSecretAcl:
+    """Take back what a user or group was given on a secret scope."""
+
+    scope: str
+    principal: Principal | None
+    grantee: str
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """Let the next event happen if it is due at or before ``until``."""
 
@@ -196,12 +347,28 @@ Command = (
     | UpdateConfig
     | CancelUpdate
     | DeleteEndpoint
+    | StopEndpoint
+    | StartEndpoint
+    | ChangeTags
+    | ChangeSetting
+    | SetPermissions
+    | PutMember
+    | RemoveMember
+    | SetModelAccess
+    | AddFault
+    | RemoveFault
     | Admit
     | Finish
     | GiveUp
     | LoadFinished
     | WorkerDied
     | NotSimulated
+    | CreateScope
+    | DeleteScope
+    | PutSecret
+    | DeleteSecret
+    | PutSecretAcl
+    | DeleteSecretAcl
     | Step
     | MoveTo
 )

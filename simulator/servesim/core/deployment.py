@@ -11,8 +11,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from servesim.core.commands import EntitySpec, Signal
+from servesim.core.traffic import Traffic
 
 if TYPE_CHECKING:
+    from servesim.core.access import Principal
+    from servesim.core.faults import Fault
     from servesim.core.registry import ModelVersion
     from servesim.core.routing import Ticket
     from servesim.core.timeline import Timer
@@ -33,6 +36,7 @@ class Phase(StrEnum):
     DRAINING = "draining"
     FAILED = "failed"
     ABORTED = "aborted"
+    STOPPED = "stopped"
     GONE = "gone"
 
 
@@ -75,6 +79,7 @@ TABLE: dict[tuple[Phase, Signal], Phase] = {
     (Phase.SCALED_TO_ZERO, Signal.RETIRED): Phase.DRAINING,
     (Phase.FAILED, Signal.RETIRED): Phase.DRAINING,
     (Phase.ABORTED, Signal.RETIRED): Phase.GONE,
+    (Phase.STOPPED, Signal.RETIRED): Phase.GONE,
     # Its cold start or recovery goes on for the requests that it holds.
     (Phase.STARTING, Signal.RETIRED): Phase.LEAVING,
     (Phase.RECOVERING, Signal.RETIRED): Phase.LEAVING,
@@ -122,4 +127,12 @@ class Deployment:
     """By number, the oldest first."""
     timers: list[Timer] = field(default_factory=list)
     """Pending timers of the present phase: cancelled when it is left."""
+    creator: Principal | None = None
+    """Whose rights its secrets are read with."""
+    built: bool = False
+    """Whether its container was ever built; one that is started again keeps it."""
     build_log: str = ""
+    fault: Fault | None = None
+    doom: str = ""
+    """Why it will fail once what is due comes."""
+    traffic: Traffic = field(default_factory=Traffic)

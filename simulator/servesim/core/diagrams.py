@@ -28,14 +28,16 @@ a test fails when it is older than they are.
 One model version on compute. A new one is built, gets its resources, and loads its model; what is *ready* may scale
 to zero, start again when a request comes, or lose its process and recover. Requests are held while it is *starting*,
 *recovering*, *reloading* or *leaving*. When no config names it any more it drains: what it has admitted may be
-answered until the execution limit.
+answered until the execution limit. A *stopped* one is another deployment, without compute, that stands in for it; the
+one that takes its place at the start begins *provisioning* if the container was built before.
 
 {deployment}
 ## An endpoint
 
 An endpoint has an active config, which serves, and perhaps a pending one. A put makes a pending config; when all its
 entities are ready it becomes the active one at once, and when one of them fails the old one goes on serving. Another
-put is refused while an update runs. Delete works in every state.
+put is refused while an update runs. An endpoint that serves, and is not being updated, can be stopped: it answers no
+request, a put replaces its config at once, and a start is an update to an equal config. Delete works in every state.
 
 {endpoint}"""
 

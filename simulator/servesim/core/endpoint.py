@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from servesim.core.commands import ConfigRequest, EntitySpec, Route
 from servesim.core.errors import Code, Rejected
 
 if TYPE_CHECKING:
-    from servesim.core.access import Principal
+    from servesim.core.access import Grantee, Level, Principal
+    from servesim.core.deployment import Deployment
     from servesim.core.draws import Stream
+    from servesim.core.eventlog import LogLine
+    from servesim.core.faults import Fault
     from servesim.core.profile import Profile
     from servesim.core.timeline import Timer
+
+EVENTS_KEPT = 200
+DEPLOYED_KEPT = 64
 
 WHOLE = 100
 """The shares of a config add up to this, in percent."""
@@ -31,6 +37,8 @@ class EndpointPhase(StrEnum):
     UPDATING = "updating"
     UPDATE_FAILED = "update failed"
     UPDATE_CANCELED = "update canceled"
+    STOPPED = "stopped"
+    STARTING = "starting"
     DELETED = "deleted"
 
 
@@ -41,6 +49,8 @@ class EndpointSignal(StrEnum):
     SWITCH = "all entities ready"
     FAIL = "an entity failed"
     CANCEL = "cancel update"
+    STOP = "stop"
+    START = "start"
     DELETE = "delete"
 
 
@@ -50,6 +60,12 @@ _STARTS_UPDATE = (EndpointPhase.SERVING, EndpointPhase.UPDATE_FAILED, EndpointPh
 TABLE: dict[tuple[EndpointPhase, EndpointSignal], EndpointPhase] = {
     **{(phase, EndpointSignal.PUT_CONFIG): EndpointPhase.CREATING for phase in _STARTS_CREATE},
     **{(phase, EndpointSignal.PUT_CONFIG): EndpointPhase.UPDATING for phase in _STARTS_UPDATE},
+    **{(phase, EndpointSignal.STOP): EndpointPhase.STOPPED for phase in _STARTS_UPDATE},
+    (EndpointPhase.STOPPED, EndpointSignal.PUT_CONFIG): EndpointPhase.STOPPED,
+    (EndpointPhase.STOPPED, EndpointSignal.START): EndpointPhase.STARTING,
+    (EndpointPhase.STARTING, EndpointSignal.SWITCH): EndpointPhase.SERVING,
+    (EndpointPhase.STARTING, EndpointSignal.FAIL): EndpointPhase.UPDATE_FAILED,
+    (EndpointPhase.STARTING, EndpointSignal.CANCEL): EndpointPhase.UPDATE_CANCELED,
     (EndpointPhase.CREATING, EndpointSignal.SWITCH): EndpointPhase.SERVING,
     (EndpointPhase.CREATING, EndpointSignal.FAIL): EndpointPhase.CREATE_FAILED,
     (EndpointPhase.CREATING, EndpointSignal.CANCEL): EndpointPhase.CREATE_CANCELED,
@@ -63,7 +79,7 @@ TABLE: dict[tuple[EndpointPhase, EndpointSignal], EndpointPhase] = {
     },
 }
 
-IN_TRANSITION = frozenset({EndpointPhase.CREATING, EndpointPhase.UPDATING})
+IN_TRANSITION = frozenset({EndpointPhase.CREATING, EndpointPhase.UPDATING, EndpointPhase.STARTING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +108,22 @@ class Config:
                 return entity
         return None
 
+    def on(self, deployment_ids: list[str]) -> Config:
+        """Return the same config served by other deployments, in the order of its entities."""
+        pairs = zip(self.entities, deployment_ids, strict=True)
+        return replace(self, entities=tuple(replace(entity, deployment_id=found) for entity, found in pairs))
+
     def deployment_ids(self) -> list[str]:
         """List what serves it, in the order of its entities."""
         return [entity.deployment_id for entity in self.entities]
+
+
+class Deployed(NamedTuple):
+    """Which deployment served an entity of a config."""
+
+    version: int
+    entity: str
+    deployment: Deployment
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -109,18 +138,30 @@ class Endpoint:
     route_stream: Stream
     description: str = ""
     route_optimized: bool = False
-    extras: str = "{}"
+    tags: dict[str, str | None] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    """JSON by the name of its field, for what is only kept: ``ai_gateway``, ``rate_limits``, …"""
+    acl: dict[Grantee, Level] = field(default_factory=dict)
     phase: EndpointPhase = EndpointPhase.EMPTY
     active: Config | None = None
     pending: Config | None = None
     settling: Timer | None = None
     """Set while an update that had nothing to deploy takes its time all the same."""
+    fault: Fault | None = None
+    """The trouble that was ordered for such an update."""
     versions: int = 0
     """How many configs were ever asked for."""
     requests: int = 0
     """How many requests the split has routed: the ordinal of the next draw."""
     revision: int = 0
     """Grows with every change that a reader could see."""
+    events: deque[LogLine] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+    """What happened to it and its deployments, the oldest first."""
+    deployed: deque[Deployed] = field(default_factory=lambda: deque(maxlen=DEPLOYED_KEPT))
+    """Who served which entity of which config, kept for their logs; the oldest first."""
+    levels: dict[str, Level | None] = field(default_factory=dict)
+    """What principals may do, worked out for ``levels_as_of``: a revision of the directory."""
+    levels_as_of: int = -1
 
     @property
     def in_transition(self) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from servesim.core import deployment as deployments
-from servesim.core import tickets
+from servesim.core import secrets, tickets
 from servesim.core.commands import Alarm, Due, LoadModel, Signal
 from servesim.core.deployment import CREATING, Cause, Deployment, Phase
+from servesim.core.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ def send(world: Workspace, deployment: Deployment, signal: Signal, reason: str =
         _cancel_timers(world, deployment)
     left, deployment.phase = deployment.phase, entered
     deployment.reason = reason
-    world.note(f"deployment {entered}", deployment.endpoint, deployment.spec.name, reason)
+    _note(world, deployment, reason)
     _ON_ENTER[entered](world, deployment)
     world.deployment_moved(deployment, seen=not {left, entered} <= CREATING)
     return True
@@ -37,8 +38,19 @@ def send(world: Workspace, deployment: Deployment, signal: Signal, reason: str =
 
 def on_signal_due(world: Workspace, due: Due) -> None:
     """Send a deployment the signal that its timer stood for."""
-    reason = Cause.TIMED_OUT if due.what is Signal.TIMED_OUT else ""
-    send(world, world.deployments[due.deployment_id], Signal(due.what), reason)
+    deployment = world.deployments[due.deployment_id]
+    reasons = {Signal.TIMED_OUT: str(Cause.TIMED_OUT), Signal.LOAD_FAILED: deployment.doom}
+    signal = Signal(due.what)
+    send(world, deployment, signal, reasons.get(signal, ""))
+
+
+def _note(world: Workspace, deployment: Deployment, detail: str = "", *, what: str = "") -> None:
+    endpoint = world.by_id.get(deployment.endpoint_id)
+    what = what or f"deployment {deployment.phase}"
+    if endpoint is None:
+        world.note(what, deployment.endpoint, deployment.spec.name, detail)
+    else:
+        world.happened(endpoint, what, deployment.spec.name, detail)
 
 
 def load_finished(world: Workspace, command: LoadFinished) -> None:
@@ -106,13 +118,23 @@ def _drawn(world: Workspace, stream: str, deployment: Deployment, ordinal: int, 
 
 def _building(world: Workspace, deployment: Deployment) -> None:
     delay = _drawn(world, "build", deployment, 0, world.profile.container_build_ms)
-    _after(world, deployment, delay, Signal.BUILT)
+    _after(world, deployment, delay + _ordered_delay(deployment), Signal.BUILT)
+
+
+def _ordered_delay(deployment: Deployment) -> int:
+    return deployment.fault.delay_ms if deployment.fault else 0
 
 
 def _provisioning(world: Workspace, deployment: Deployment) -> None:
-    delay = _drawn(world, "resources", deployment, 0, world.profile.resources_ms)
-    _after(world, deployment, delay, Signal.PROVISIONED)
-    deployment.deadline = world.timeline.now + _deploy_timeout(world, deployment)
+    # What had to be built was delayed there already. A delay uses up nothing of the time limit.
+    ordered = _ordered_delay(deployment) if deployment.built else 0
+    if not deployment.built:
+        deployment.built = True
+        _note(world, deployment, what="container built")
+    delay = ordered + _drawn(world, "resources", deployment, 0, world.profile.resources_ms)
+    if not (deployment.fault and deployment.fault.effect == "hang"):
+        _after(world, deployment, delay, Signal.PROVISIONED)
+    deployment.deadline = world.timeline.now + ordered + _deploy_timeout(world, deployment)
     _set_deadline(world, deployment)
 
 
@@ -131,7 +153,14 @@ def _deploy_timeout(world: Workspace, deployment: Deployment) -> int:
 
 def _loading(world: Workspace, deployment: Deployment) -> None:
     _set_deadline(world, deployment)
-    _reloading(world, deployment)
+    if deployment.fault and deployment.fault.effect == "fail":
+        deployment.doom = deployment.fault.message or "this failure was ordered"
+    else:
+        deployment.doom = secrets.missing(world, deployment.creator, deployment.spec.environment) or ""
+    if deployment.doom:
+        _after(world, deployment, 0, Signal.LOAD_FAILED)
+    else:
+        _reloading(world, deployment)
 
 
 def _reloading(world: Workspace, deployment: Deployment) -> None:
@@ -166,6 +195,8 @@ def _draining(world: Workspace, deployment: Deployment) -> None:
 
 def _gone(world: Workspace, deployment: Deployment) -> None:
     tickets.refuse_held(world, deployment)
+    # Its logs may be asked for later, and keep it; nobody asks for its metrics.
+    deployment.traffic = Traffic()
     del world.deployments[deployment.id]
 
 
@@ -186,6 +217,7 @@ _ON_ENTER: dict[Phase, Callable[[Workspace, Deployment], None]] = {
     Phase.DRAINING: _draining,
     Phase.FAILED: tickets.refuse_held,
     Phase.ABORTED: tickets.refuse_held,
+    Phase.STOPPED: _nothing,
     Phase.GONE: _gone,
 }
 
@@ -194,5 +226,5 @@ def begin(world: Workspace, deployment: Deployment, phase: Phase) -> None:
     """Start a deployment's life: building, or as one that has been serving for a while."""
     deployment.phase = phase
     world.deployments[deployment.id] = deployment
-    world.note(f"deployment {phase}", deployment.endpoint, deployment.spec.name, "")
+    _note(world, deployment)
     _ON_ENTER[phase](world, deployment)

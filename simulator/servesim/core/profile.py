@@ -1,7 +1,7 @@
 """Durations and limits as data, each with its evidence.
 
 ``faithful`` is what is known of the real service; ``instant`` deploys and starts at once and limits no counts. A file
-can override single values (see ``service/profiles.py``).
+can override single values (see ``service/profiles.py``). ``faithful@2026-11`` is what was known in that month.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class Profile:
     endpoint_limit: int = 1_000
     entity_limit: int = 15
     environment_limit: int = 30
+    inference_table_delay_ms: int = 60 * MINUTE
+    inference_table_sampling: float = 1.0
 
 
 EVIDENCE: dict[str, Evidence] = {
@@ -56,6 +58,8 @@ EVIDENCE: dict[str, Evidence] = {
     "endpoint_limit": Evidence("documented", "limits page: 1,000 endpoints a workspace"),
     "entity_limit": Evidence("observed", "15 are accepted; the pages say 10"),
     "environment_limit": Evidence("documented", "limits page: 30 variables a served model"),
+    "inference_table_delay_ms": Evidence("documented", "inference tables page: rows are there within 1 hour"),
+    "inference_table_sampling": Evidence("recorded", "rows of real tables say 1.0; the share of requests in the table"),
 }
 
 FAITHFUL = Profile()
@@ -71,12 +75,21 @@ INSTANT = replace(
     config_switch_ms=(0, 0),
     cold_start_ms=(0, 0),
     recovery_ms=(0, 0),
+    inference_table_delay_ms=0,
     endpoint_limit=UNLIMITED,
     entity_limit=UNLIMITED,
     environment_limit=UNLIMITED,
 )
 
-PROFILES = {profile.name: profile for profile in (FAITHFUL, INSTANT)}
+DATED = {"2026-11": FAITHFUL}
+"""``faithful`` by the month in which its values became known, the oldest first. What is here never changes: new
+knowledge is a new month."""
+
+PROFILES = {
+    "faithful": FAITHFUL,
+    **{f"faithful@{month}": profile for month, profile in DATED.items()},
+    "instant": INSTANT,
+}
 
 
 def override(base: Profile, name: str, values: dict[str, Any]) -> Profile:

@@ -35,15 +35,34 @@ class ModelVersion:
 class Registry:
     """Registered models by name and version."""
 
-    __slots__ = ("_models",)
+    __slots__ = ("_models", "restricted")
 
     def __init__(self) -> None:
         """Start empty."""
         self._models: dict[str, dict[str, ModelVersion]] = {}
+        self.restricted: dict[str, frozenset[str]] = {}
+        """Who may execute a model, by name of principal or group; everybody, if it does not stand here."""
 
     def add(self, model: ModelVersion) -> None:
         """Register a version, or replace what stood there."""
         self._models.setdefault(model.name, {})[model.version] = model
+
+    def restrict(self, name: str, allowed: tuple[str, ...] | None) -> None:
+        """Let some alone execute a model, or everybody; raise MODEL_MISSING."""
+        if name not in self._models:
+            raise self._missing(name)
+        if allowed is None:
+            self.restricted.pop(name, None)
+        else:
+            self.restricted[name] = frozenset(allowed)
+
+    def may_execute(self, name: str, names: set[str]) -> bool:
+        """Tell whether somebody with these names (their own, their groups') may execute a model."""
+        return name not in self.restricted or not names.isdisjoint(self.restricted[name])
+
+    def _missing(self, name: str) -> Rejected:
+        near = get_close_matches(name, self._models, n=1)
+        return Rejected(Code.MODEL_MISSING, model=name, near=near[0] if near else None, known=sorted(self._models))
 
     def find(self, name: str, version: str) -> ModelVersion | None:
         """Return a version if it is registered."""
@@ -53,8 +72,7 @@ class Registry:
         """Return a version; raise MODEL_MISSING or VERSION_MISSING, each with the near names."""
         versions = self._models.get(name)
         if versions is None:
-            near = get_close_matches(name, self._models, n=1)
-            raise Rejected(Code.MODEL_MISSING, model=name, near=near[0] if near else None, known=sorted(self._models))
+            raise self._missing(name)
         if version not in versions:
             raise Rejected(Code.VERSION_MISSING, model=name, version=version, known=self.versions(name))
         return versions[version]

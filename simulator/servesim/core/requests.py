@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from servesim.core import lifecycle, tickets
+from servesim.core.access import Level
 from servesim.core.commands import Alarm, Due, Signal
 from servesim.core.deployment import UP, WAITING, Phase
+from servesim.core.endpoint import EndpointPhase
 from servesim.core.errors import Code, Rejected
 from servesim.core.routing import Ticket, TicketState, pick
 
@@ -19,11 +21,14 @@ if TYPE_CHECKING:
     from servesim.core.deployment import Deployment
     from servesim.core.workspace import Workspace
 
+TIMED_OUT = 504
+"""The status with which a request past its execution limit is counted."""
+
 _HOLDING = (UP | WAITING) - {Phase.READY}
 
 
 def admit(world: Workspace, command: Admit) -> Ticket:
-    """Let a request in, running or held; raise NOT_SERVED or ENTITY_NOT_SERVED.
+    """Let a request in, running or held; raise NOT_SERVED, NOT_PERMITTED, STOPPED or ENTITY_NOT_SERVED.
 
     A request that the split sends to a broken deployment comes back refused. It has used up its draw:
     otherwise the next request would draw the same, and the entities that work would get none.
@@ -31,17 +36,23 @@ def admit(world: Workspace, command: Admit) -> Ticket:
     endpoint = world.endpoints.get(command.endpoint)
     if endpoint is None or endpoint.active is None:
         raise Rejected(Code.NOT_SERVED, endpoint=command.endpoint)
-    config, name = endpoint.active, command.entity
+    world.require(command.principal, endpoint, Level.CAN_QUERY)
+    if endpoint.phase is EndpointPhase.STOPPED:
+        raise Rejected(Code.STOPPED, endpoint=endpoint.name)
+    config, name, draw = endpoint.active, command.entity, None
     if name is None:
-        name = pick(config, endpoint.route_stream.fraction(endpoint.requests))
+        draw = endpoint.route_stream.fraction(endpoint.requests)
+        name = pick(config, draw)
     entity = config.find(name)
     if entity is None:
         raise Rejected(Code.ENTITY_NOT_SERVED, endpoint=endpoint.name, entity=name)
-    if command.entity is None:
+    if draw is not None:
         endpoint.requests += 1
     world.tickets_given += 1
     deployment = world.deployments[entity.deployment_id]
     ticket = Ticket(world.tickets_given, endpoint.name, name, deployment, TicketState.RUNNING)
+    ticket.principal, ticket.config_version, ticket.draw = command.principal, config.version, draw
+    ticket.admitted = ticket.started = world.timeline.now
     _seat(world, ticket, deployment, timed=command.timed)
     return ticket
 
@@ -56,6 +67,7 @@ def _seat(world: Workspace, ticket: Ticket, deployment: Deployment, *, timed: bo
     else:
         ticket.state = TicketState.REFUSED
         ticket.refusal = Rejected(Code.NOT_SERVED, endpoint=ticket.endpoint)
+        ticket.ended = world.timeline.now
         world.note("not answered", ticket.endpoint, ticket.entity, f"deployment {deployment.phase}")
         return
     world.tickets[ticket.number] = ticket
@@ -72,6 +84,8 @@ def finish(world: Workspace, command: Finish) -> None:
         return
     del world.tickets[ticket.number]
     ticket.state = TicketState.DONE
+    ticket.ended = now = world.timeline.now
+    ticket.deployment.traffic.note(now, command.status, now - ticket.admitted, ticket.started - ticket.admitted)
     if ticket.timer is not None:
         world.timeline.cancel(ticket.timer)
     world.note("answered", ticket.endpoint, ticket.entity, str(command.status))
@@ -98,6 +112,9 @@ def end_drain(world: Workspace, due: Due) -> None:
 
 def _past_limit(world: Workspace, ticket: Ticket) -> None:
     refusal = Rejected(Code.EXECUTION_LIMIT, limit_ms=world.profile.execution_limit_ms)
+    now = world.timeline.now
+    began = now if ticket.state is TicketState.HELD else ticket.started
+    ticket.deployment.traffic.note(now, TIMED_OUT, now - ticket.admitted, began - ticket.admitted)
     _drop(world, ticket, "execution limit", refusal)
 
 

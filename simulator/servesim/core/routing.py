@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from servesim.core.endpoint import WHOLE
 
 if TYPE_CHECKING:
+    from servesim.core.access import Principal
     from servesim.core.deployment import Deployment
     from servesim.core.endpoint import Config
     from servesim.core.errors import Rejected
@@ -37,6 +38,14 @@ class Ticket:
     """Why it gets no answer of its model, once it is REFUSED."""
     timer: Timer | None = None
     """Its execution limit; a running request has one only if its work takes simulated time."""
+    principal: Principal | None = None
+    config_version: int = 0
+    draw: float | None = None
+    """Where the split's draw fell, in [0, 1); None if the request named its entity."""
+    admitted: int = 0
+    started: int = 0
+    """When its model began; its admission, unless it was held."""
+    ended: int = 0
 
 
 def pick(config: Config, fraction: float) -> str:

@@ -18,6 +18,7 @@ def release_held(world: Workspace, deployment: Deployment) -> None:
     while deployment.held:
         ticket = deployment.held.pop(next(iter(deployment.held)))
         ticket.state = TicketState.RUNNING
+        ticket.started = world.timeline.now
         deployment.in_flight += 1
         world.released.append(ticket)
 
@@ -34,6 +35,7 @@ def refuse(world: Workspace, ticket: Ticket, why: str, refusal: Rejected) -> Non
     """End an admitted request without an answer of its model."""
     ticket.state = TicketState.REFUSED
     ticket.refusal = refusal
+    ticket.ended = world.timeline.now
     if ticket.timer is not None:
         world.timeline.cancel(ticket.timer)
     del world.tickets[ticket.number]

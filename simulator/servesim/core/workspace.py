@@ -7,17 +7,25 @@ must happen outside (loading a model) is left in ``effects``, which requests may
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from servesim.core import lifecycle, requests, updates
+from servesim.core import faults, lifecycle, permissions, requests, secrets, suspension, updates
+from servesim.core.access import Directory, Level, Principal
 from servesim.core.commands import (
+    AddFault,
     AddModel,
     Admit,
     Alarm,
     CancelUpdate,
+    ChangeSetting,
+    ChangeTags,
     Command,
     CreateEndpoint,
+    CreateScope,
     DeleteEndpoint,
+    DeleteScope,
+    DeleteSecret,
+    DeleteSecretAcl,
     Due,
     Finish,
     GiveUp,
@@ -25,14 +33,24 @@ from servesim.core.commands import (
     LoadModel,
     MoveTo,
     NotSimulated,
+    PutMember,
+    PutSecret,
+    PutSecretAcl,
+    RemoveFault,
+    RemoveMember,
+    SetModelAccess,
+    SetPermissions,
     Signal,
+    StartEndpoint,
     Step,
+    StopEndpoint,
     UpdateConfig,
     WorkerDied,
 )
 from servesim.core.deployment import UP, Deployment
 from servesim.core.draws import Draws
 from servesim.core.errors import Code, Rejected
+from servesim.core.eventlog import DETAIL_CHARACTERS, LOG_LINES, LogLine
 from servesim.core.profile import FAITHFUL, Profile
 from servesim.core.registry import Registry
 from servesim.core.timeline import START_MS, Timeline
@@ -41,20 +59,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from servesim.core.endpoint import Endpoint
+    from servesim.core.faults import Fault
     from servesim.core.routing import Ticket
-
-LOG_LINES = 10_000
-"""How much of the event log is kept; the oldest lines go first."""
-
-
-class LogLine(NamedTuple):
-    """One line of the event log."""
-
-    instant: int
-    what: str
-    endpoint: str
-    subject: str
-    detail: str
 
 
 class Workspace:
@@ -66,6 +72,12 @@ class Workspace:
         self.draws = Draws(seed)
         self.timeline = Timeline(start)
         self.registry = Registry()
+        self.directory = Directory()
+        self.secrets: dict[str, secrets.Scope] = {}
+        """Secret scopes by name; their values are not here."""
+        self.faults: dict[int, Fault] = {}
+        """Trouble that was ordered, by number, the oldest first."""
+        self.faults_ordered = 0
         self.revision = 0
         """Grows with every change that a reader of any endpoint could see."""
         self.endpoints: dict[str, Endpoint] = {}
@@ -75,6 +87,8 @@ class Workspace:
         self.effects: deque[LoadModel] = deque()
         self.released: deque[Ticket] = deque()
         self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
+        self.logged = 0
+        """How many lines were ever written to the log: the number of its newest line."""
         self.recorder: Callable[[Command], None] | None = None
         self.tickets_given = 0
         self._ids = {kind: self.draws.stream("id", kind) for kind in ("endpoint", "deployment")}
@@ -93,6 +107,33 @@ class Workspace:
         except KeyError:
             raise Rejected(Code.ENDPOINT_MISSING, endpoint=name) from None
 
+    def level(self, principal: Principal, endpoint: Endpoint) -> Level | None:
+        """Return what a principal may do with an endpoint; None for nothing.
+
+        Where nobody was ever a member, everybody may do everything.
+        """
+        directory = self.directory
+        if directory.is_open:
+            return Level.CAN_MANAGE
+        if endpoint.levels_as_of != directory.revision:
+            endpoint.levels.clear()
+            endpoint.levels_as_of = directory.revision
+        try:
+            return endpoint.levels[principal.name]
+        except KeyError:
+            level = directory.level(principal, endpoint.acl.items())
+            if principal.name in directory.members:  # strangers have no end
+                endpoint.levels[principal.name] = level
+            return level
+
+    def require(self, principal: Principal | None, endpoint: Endpoint, needed: Level) -> None:
+        """Raise NOT_PERMITTED unless a principal has a level; None is servesim itself, which may do everything."""
+        if principal is None:
+            return
+        level = self.level(principal, endpoint)
+        if level is None or level < needed:
+            raise Rejected(Code.NOT_PERMITTED, endpoint=endpoint.name, needed=needed)
+
     def is_ready(self, endpoint: Endpoint) -> bool:
         """Tell whether every entity of the active config is ready."""
         return endpoint.active is not None and all(
@@ -102,8 +143,14 @@ class Workspace:
     # --- what others of the core call -------------------------------------------------------------
 
     def note(self, what: str, endpoint: str, subject: str, detail: str) -> None:
-        """Write a line of the event log."""
-        self.log.append(LogLine(self.timeline.now, what, endpoint, subject, detail))
+        """Write a line of the event log; a detail without end is cut."""
+        self.logged += 1
+        self.log.append(LogLine(self.timeline.now, what, endpoint, subject, detail[:DETAIL_CHARACTERS]))
+
+    def happened(self, endpoint: Endpoint, what: str, subject: str = "", detail: str = "") -> None:
+        """Write a line that belongs to an endpoint's own history as well."""
+        self.note(what, endpoint.name, subject, detail)
+        endpoint.events.append(self.log[-1])
 
     def next_id(self, kind: str) -> str:
         """Return 32 hexadecimal digits that no other endpoint or deployment has."""
@@ -135,6 +182,24 @@ def _add_model(world: Workspace, command: AddModel) -> None:
     world.note("model added", "", command.model.name, command.model.version)
 
 
+def _put_member(world: Workspace, command: PutMember) -> None:
+    world.directory.put(command.member)
+    world.revision += 1
+    world.note("principal added", "", command.member.principal.name, ", ".join(command.member.groups))
+
+
+def _remove_member(world: Workspace, command: RemoveMember) -> None:
+    if not world.directory.remove(command.name):
+        raise Rejected(Code.MEMBER_MISSING, name=command.name)
+    world.revision += 1
+    world.note("principal removed", "", command.name, "")
+
+
+def _set_model_access(world: Workspace, command: SetModelAccess) -> None:
+    world.registry.restrict(command.model, command.allowed)
+    world.note("model access changed", "", command.model, "everybody" if command.allowed is None else "restricted")
+
+
 def _not_simulated(world: Workspace, command: NotSimulated) -> None:
     world.note("not simulated", "", command.principal, command.call)
 
@@ -153,12 +218,28 @@ _HANDLERS: dict[type, Callable[[Workspace, Any], Any]] = {
     UpdateConfig: updates.update,
     CancelUpdate: updates.cancel,
     DeleteEndpoint: updates.delete,
+    StopEndpoint: suspension.stop,
+    StartEndpoint: suspension.start,
+    ChangeTags: updates.change_tags,
+    ChangeSetting: updates.change_setting,
+    SetPermissions: permissions.change,
+    PutMember: _put_member,
+    RemoveMember: _remove_member,
+    SetModelAccess: _set_model_access,
+    AddFault: faults.add,
+    RemoveFault: faults.remove,
     Admit: requests.admit,
     Finish: requests.finish,
     GiveUp: requests.give_up,
     LoadFinished: lifecycle.load_finished,
     WorkerDied: lifecycle.worker_died,
     NotSimulated: _not_simulated,
+    CreateScope: secrets.create_scope,
+    DeleteScope: secrets.delete_scope,
+    PutSecret: secrets.put_secret,
+    DeleteSecret: secrets.delete_secret,
+    PutSecretAcl: secrets.put_acl,
+    DeleteSecretAcl: secrets.delete_acl,
     Step: _step,
     MoveTo: _move_to,
 }

@@ -9,7 +9,7 @@ import click
 import servesim
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-COMMANDS = ("demo", "invoke", "serve")
+COMMANDS = ("clock", "demo", "doctor", "invoke", "requests", "serve", "timeline", "wait", "why", "workspace")
 
 
 class _Commands(click.Group):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from servesim.core.workspace import LogLine
+    from servesim.core.eventlog import LogLine
 
 ANSWERED = "answered"
 

@@ -15,12 +15,11 @@ from urllib.request import HTTPErrorProcessor, ProxyHandler, Request, build_open
 
 import click
 
-from servesim.delivery.serve import DEFAULT_TOKEN
+from servesim.delivery.defaults import DEFAULT_TOKEN, DEFAULT_URL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DEFAULT_URL = "http://127.0.0.1:8765"
 EXAMPLES = "/_servesim/v1/examples/"
 LONGEST_S = 600.0
 """Real seconds after which no answer is expected: more than the longest that an answer may take."""
@@ -86,15 +85,23 @@ class _AsItCame(HTTPErrorProcessor):
     https_response = http_response
 
 
-def call(target: Target, path: str, body: bytes | None = None, content_type: str = JSON) -> Answered:
+def call(
+    target: Target,
+    path: str,
+    body: bytes | None = None,
+    content_type: str = JSON,
+    *,
+    method: str | None = None,
+    timeout_s: float = LONGEST_S,
+) -> Answered:
     """Send a POST, a GET without a body; no proxy stands before loopback. Raise Unreachable, ValueError."""
     headers = {"Authorization": f"Bearer {target.token}"}
     if body is not None:
         headers["Content-Type"] = content_type
-    request = Request(target.url + path, body, headers)  # noqa: S310 - whoever made the target checked it
+    request = Request(target.url + path, body, headers, method=method)  # noqa: S310 - whoever made the target checked it
     opener = build_opener(_AsItCame, *([ProxyHandler({})] if _is_loopback(target.url) else []))
     try:
-        with opener.open(request, timeout=LONGEST_S) as response:
+        with opener.open(request, timeout=timeout_s) as response:
             return Answered(response.status, response.read(), response.headers)
     except URLError as error:
         raise Unreachable(str(error.reason)) from error
@@ -136,7 +143,7 @@ def command(**options: Any) -> None:
     """  # noqa: D301 - click wants the character itself to leave the lines below it as they are
     if options["example"] == (options["data"] is not None):
         raise click.UsageError("Say what to send: --example, or --data @FILE, --data TEXT, --data - (not both).")
-    target = Target(_checked(options["url"]), options["token"])
+    target = Target(checked_url(options["url"]), options["token"])
     try:
         body, content_type = _request(target, options)
         path = scoring_path(options["endpoint"], options["entity"])
@@ -155,7 +162,7 @@ def command(**options: Any) -> None:
         raise click.UsageError(str(error)) from error
 
 
-def _checked(url: str) -> str:
+def checked_url(url: str) -> str:
     """Return a base URL; like the SDK's, one without a scheme is https."""
     full = (url if "://" in url else f"https://{url}").rstrip("/")
     try:

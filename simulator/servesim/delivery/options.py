@@ -16,6 +16,7 @@ import click
 from servesim.core.commands import AddModel
 from servesim.models.stubs import Stub
 from servesim.service import sources
+from servesim.service.settings import seconds
 from servesim.service.versions import function_version, stub_version
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _MODEL = re.compile(r"(?P<name>[^=@]+)(?:@(?P<version>[^=]+))?=(?P<what>.+)", re.DOTALL)
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
 _CALLABLE = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<attribute>[A-Za-z_][\w.]*)")
 
 
@@ -66,6 +68,22 @@ def parse_token(_context: click.Context, _parameter: click.Parameter, text: str)
     if not _TOKEN.fullmatch(text):
         raise click.BadParameter("a token is one or more visible ASCII characters, without spaces")
     return text
+
+
+def parse_seconds(_context: click.Context, _parameter: click.Parameter, text: str) -> float:
+    """Return a span of real time in seconds; raise BadParameter."""
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def parse_hosts(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a Host header may be, in small letters; raise BadParameter."""
+    for text in texts:
+        if not _HOST.fullmatch(text):
+            raise click.BadParameter(f"{text!r} is no host: write a name, or a name and a port, e.g. servesim:8765")
+    return tuple(text.lower() for text in texts)
 
 
 def _model(text: str) -> ModelOption:

@@ -104,6 +104,15 @@ class Fields:
             raise self.bad(name, "a list")
         return [Fields(item, f"{self.path(name)}[{index}]") for index, item in enumerate(value)]
 
+    def texts(self, name: str) -> list[str]:
+        """Read a list of strings."""
+        value = self.values.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.bad(name, "a list of strings")
+        return value
+
     def inner(self, name: str) -> Fields | None:
         """Read an object."""
         value = self.values.get(name)

@@ -1,55 +1,21 @@
-"""GA Model Serving: its JSON to commands, and endpoints to its JSON, field for field as recorded."""
+"""GA Model Serving: endpoints to its JSON, field for field as recorded."""
 
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
-from servesim.core.commands import ConfigRequest, CreateEndpoint, EntitySpec, Route, UpdateConfig
+from servesim.core.access import ADMINS, Grantee, Level
 from servesim.core.deployment import UP, Cause, Phase
 from servesim.core.endpoint import EndpointPhase
-from servesim.core.errors import Code, Rejected
-from servesim.generations import ga_texts
-from servesim.generations.fields import Fields
+from servesim.generations import ga_words
+from servesim.generations.ga_requests import GRANTEES, in_unity_catalog
 
 if TYPE_CHECKING:
-    from servesim.core.access import Principal
     from servesim.core.deployment import Deployment
     from servesim.core.endpoint import Config, Endpoint, ServedEntity
+    from servesim.core.eventlog import LogLine
     from servesim.core.workspace import Workspace
-
-ENDPOINT_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?")
-ENTITY_NAME = re.compile(r"[a-zA-Z0-9_-]{1,63}")
-_NOT_IN_ENTITY_NAME = re.compile(r"[^a-zA-Z0-9_-]")
-TAG_KEY = re.compile(r"[^.,=/:]{1,255}", re.DOTALL)
-
-WORKLOAD_SIZES = ("Small", "Medium", "Large")
-WORKLOAD_TYPES = (
-    "CPU",
-    "CPU_MEDIUM",
-    "CPU_LARGE",
-    "GPU_SMALL",
-    "GPU_MEDIUM",
-    "GPU_LARGE",
-    "GPU_XLARGE",
-    "GPU_XLARGE_8",
-    "MULTIGPU_MEDIUM",
-)
-NOT_SIMULATED = (
-    "external_model",
-    "foundation_model",
-    "min_provisioned_throughput",
-    "max_provisioned_throughput",
-    "provisioned_model_units",
-)
-"""Fields of a served entity that ask for something else than a custom model."""
-
-AI_GATEWAY = ("fallback_config", "guardrails", "inference_table_config", "usage_tracking_config")
-"""Objects in ``ai_gateway``, beside its list ``rate_limits``."""
-
-CONSUMED = ("email_notifications", "telemetry_config")
-"""Objects of a create that are taken and not echoed; every field that is not read at all is ignored."""
 
 WORDS = {
     **dict.fromkeys(Phase, "DEPLOYMENT_CREATING"),
@@ -58,6 +24,8 @@ WORDS = {
     Phase.RELOADING: "DEPLOYMENT_RECOVERING",
     Phase.FAILED: "DEPLOYMENT_FAILED",
     Phase.ABORTED: "DEPLOYMENT_ABORTED",
+    # Chosen: no recording shows the entities of a stopped endpoint.
+    Phase.STOPPED: "DEPLOYMENT_ABORTED",
 }
 """``state.deployment`` by phase."""
 
@@ -65,6 +33,7 @@ UPDATE_WORDS = {
     **dict.fromkeys(EndpointPhase, "NOT_UPDATING"),
     EndpointPhase.CREATING: "IN_PROGRESS",
     EndpointPhase.UPDATING: "IN_PROGRESS",
+    EndpointPhase.STARTING: "IN_PROGRESS",
     EndpointPhase.CREATE_FAILED: "UPDATE_FAILED",
     EndpointPhase.UPDATE_FAILED: "UPDATE_FAILED",
     EndpointPhase.CREATE_CANCELED: "UPDATE_CANCELED",
@@ -73,142 +42,8 @@ UPDATE_WORDS = {
 """``state.config_update`` by phase."""
 
 
-# --- requests -------------------------------------------------------------------------------------
-
-
-def read_create(body: Any, principal: Principal) -> CreateEndpoint:
-    """Turn the body of a create into its command; raise Rejected."""
-    fields = Fields(body)
-    name = fields.text("name", "")
-    if not ENDPOINT_NAME.fullmatch(name):
-        raise Rejected(Code.NAME_INVALID, endpoint=name)
-    if name.startswith("databricks-"):
-        raise Rejected(Code.NAME_RESERVED, endpoint=name)
-    config = fields.inner("config")
-    if config is None:
-        for field in ("ai_gateway", "rate_limits"):
-            if fields.has(field):
-                raise Rejected(Code.NEEDS_CONFIG, field=field)
-    for field in CONSUMED:
-        fields.inner(field)
-    fields.items("rate_limits")
-    return CreateEndpoint(
-        name,
-        principal,
-        None if config is None else _read_config(config),
-        description=fields.text("description", ""),
-        route_optimized=fields.flag("route_optimized"),
-        extras=_read_extras(fields, name),
-    )
-
-
-def read_update(name: str, body: Any, principal: Principal) -> UpdateConfig:
-    """Turn the body of a config update into its command; raise Rejected."""
-    return UpdateConfig(name, principal, _read_config(Fields(body)))
-
-
-def _read_extras(fields: Fields, endpoint: str) -> str:
-    kept: dict[str, Any] = {}
-    if tags := [_read_tag(tag) for tag in fields.items("tags")]:
-        kept["tags"] = tags
-    if gateway := fields.inner("ai_gateway"):
-        kept["ai_gateway"] = _read_gateway(gateway, endpoint)
-    if policy := fields.text("budget_policy_id", ""):
-        kept["budget_policy_id"] = policy
-    return json.dumps(kept)
-
-
-def _read_tag(fields: Fields) -> dict[str, str]:
-    key = fields.text("key", "")
-    if not TAG_KEY.fullmatch(key):
-        raise Rejected(Code.TAG_KEY_INVALID, key=key)
-    # A tag without a value comes back without one: chosen, no recording shows it.
-    return {"key": key, "value": fields.text("value")} if fields.has("value") else {"key": key}
-
-
-def _read_gateway(fields: Fields, endpoint: str) -> dict[str, Any]:
-    parts = {name: fields.inner(name) for name in AI_GATEWAY}
-    kept: dict[str, Any] = {name: dict(part.values) for name, part in parts.items() if part}
-    if table := kept.get("inference_table_config"):
-        table.setdefault("table_name_prefix", endpoint)
-    if limits := fields.items("rate_limits"):
-        kept["rate_limits"] = [limit.values for limit in limits]
-    return dict(sorted(kept.items()))
-
-
-def _read_config(fields: Fields) -> ConfigRequest:
-    capture = fields.inner("auto_capture_config")
-    if capture and capture.flag("enabled"):
-        raise Rejected(Code.INFERENCE_TABLE_RETIRED)
-    entities, twins = fields.items("served_entities"), fields.items("served_models")
-    if entities and twins:
-        raise Rejected(Code.MIXED_TWINS)
-    traffic = fields.inner("traffic_config")
-    routes = traffic.items("routes") if traffic else []
-    return ConfigRequest(
-        tuple(_read_entity(item, "entity") for item in entities)
-        or tuple(_read_entity(item, "model") for item in twins),
-        tuple(_read_route(route) for route in routes) or None,
-    )
-
-
-def _read_entity(fields: Fields, kind: str) -> EntitySpec:
-    for field in NOT_SIMULATED:
-        if fields.has(field):
-            advice = "Serve a registered model with 'entity_name' and 'entity_version'."
-            raise Rejected(Code.NOT_SIMULATED, what=f"'{fields.path(field)}'", advice=advice)
-    model, version = fields.filled(f"{kind}_name"), fields.label(f"{kind}_version")
-    name = fields.text("name", "") or _default_name(model, version)
-    if not ENTITY_NAME.fullmatch(name):
-        raise fields.bad("name", "1 to 63 letters, digits, '-' or '_'")
-    least, most = _read_range(fields, name)
-    sized = least is None and most is None
-    fields.flag("burst_scaling_enabled")
-    return EntitySpec(
-        name,
-        model,
-        version,
-        workload_type=fields.choice("workload_type", WORKLOAD_TYPES, "CPU"),
-        workload_size=fields.choice("workload_size", WORKLOAD_SIZES, "Small") if sized else None,
-        min_concurrency=least,
-        max_concurrency=most,
-        scale_to_zero=fields.flag("scale_to_zero_enabled"),
-        environment=fields.environment("environment_vars"),
-        instance_profile_arn=fields.text("instance_profile_arn", "") or None,
-    )
-
-
-def _read_range(fields: Fields, entity: str) -> tuple[int | None, int | None]:
-    least = fields.whole("min_provisioned_concurrency", least=0)
-    most = fields.whole("max_provisioned_concurrency", least=1)
-    if fields.has("workload_size") and (least is not None or most is not None):
-        raise Rejected(Code.SIZE_TWICE, entity=entity)
-    if least is not None and most is not None and least > most:
-        raise fields.bad("min_provisioned_concurrency", f"at most max_provisioned_concurrency ({most})")
-    return least, most
-
-
-def _default_name(model: str, version: str) -> str:
-    """Name an entity as recorded for Unity Catalog: the last segment and the version."""
-    stem = model.rpartition(".")[2] if _in_unity_catalog(model) else model
-    return _NOT_IN_ENTITY_NAME.sub("-", f"{stem}-{version}")[-63:]
-
-
-def _read_route(fields: Fields) -> Route:
-    names = {fields.text(key, "") for key in ("served_entity_name", "served_model_name")} - {""}
-    if len(names) != 1:
-        raise fields.bad("served_entity_name", "the name of a served entity, the same as 'served_model_name' if both")
-    percentage = fields.whole("traffic_percentage", least=0, most=100)
-    if percentage is None:
-        raise fields.bad("traffic_percentage", "an integer from 0 to 100")
-    return Route(names.pop(), percentage)
-
-
-# --- answers --------------------------------------------------------------------------------------
-
-
-def render_endpoint(world: Workspace, endpoint: Endpoint) -> dict[str, Any]:
-    """Return an endpoint as its GET gives it, keys in the order of the recordings."""
+def render_endpoint(world: Workspace, endpoint: Endpoint, level: Level = Level.CAN_MANAGE) -> dict[str, Any]:
+    """Return an endpoint as its GET gives it to somebody with a level, keys in the order of the recordings."""
     document: dict[str, Any] = {
         "name": endpoint.name,
         "creator": endpoint.creator.name,
@@ -226,17 +61,18 @@ def render_endpoint(world: Workspace, endpoint: Endpoint) -> dict[str, Any]:
     return {
         **document,
         "id": endpoint.id,
-        "permission_level": "CAN_MANAGE",
+        "permission_level": level.name,
         "route_optimized": endpoint.route_optimized,
         "creator_display_name": endpoint.creator.display_name,
         "creator_kind": endpoint.creator.kind,
         "resource_credential_strategy": "EMBEDDED_CREDENTIALS",
         "description": endpoint.description,
-        **json.loads(endpoint.extras),
+        **_tags(endpoint),
+        **_settings(world, endpoint),
     }
 
 
-def render_summary(world: Workspace, endpoint: Endpoint) -> dict[str, Any]:
+def render_summary(world: Workspace, endpoint: Endpoint, level: Level = Level.CAN_MANAGE) -> dict[str, Any]:
     """Return an endpoint as LIST gives it: names and versions, no shares, nothing pending."""
     document: dict[str, Any] = {
         "name": endpoint.name,
@@ -250,16 +86,105 @@ def render_summary(world: Workspace, endpoint: Endpoint) -> dict[str, Any]:
             f"served_{twins}": [{**_named(entity, kind), **_type(entity)} for entity in endpoint.active.entities]
             for twins, kind in (("entities", "entity"), ("models", "model"))
         }
-    extras = json.loads(endpoint.extras)
     return {
         **document,
         "id": endpoint.id,
-        "permission_level": "CAN_MANAGE",
+        "permission_level": level.name,
         "route_optimized": endpoint.route_optimized,
         "creator_display_name": endpoint.creator.display_name,
         "creator_kind": endpoint.creator.kind,
         "description": endpoint.description,
-        **({"tags": extras["tags"]} if "tags" in extras else {}),
+        **_tags(endpoint),
+    }
+
+
+def render_tags(endpoint: Endpoint) -> dict[str, Any]:
+    """Return an endpoint's tags as the call that changes them gives them."""
+    return {"tags": _tags(endpoint).get("tags", [])}
+
+
+def render_setting(endpoint: Endpoint, setting: str) -> Any:
+    """Return one of the settings that are kept as they were sent."""
+    return json.loads(endpoint.settings.get(setting, "{}"))
+
+
+def render_permissions(world: Workspace, endpoint: Endpoint) -> dict[str, Any]:
+    """Return who may do what with an endpoint; the admins come last."""
+    return {
+        "object_id": f"/serving-endpoints/{endpoint.id}",
+        "object_type": "serving-endpoint",
+        "access_control_list": [
+            *(_granted(world, grantee, level) for grantee, level in sorted(endpoint.acl.items())),
+            {
+                "group_name": ADMINS,
+                "all_permissions": [
+                    {
+                        "permission_level": Level.CAN_MANAGE.name,
+                        "inherited": True,
+                        "inherited_from_object": ["/serving-endpoints/"],
+                    }
+                ],
+            },
+        ],
+    }
+
+
+def render_levels() -> dict[str, Any]:
+    """Return the permission levels of an endpoint and what they mean."""
+    levels = [{"permission_level": level.name, "description": text} for level, text in ga_words.LEVELS.items()]
+    return {"permission_levels": levels}
+
+
+def render_events(endpoint: Endpoint, limit: int) -> dict[str, Any]:
+    """Return the last events of an endpoint, the newest first: chosen, the sources disagree about the order."""
+    told = [event for line in reversed(endpoint.events) if (event := _event(line))]
+    return {"events": told[:limit]}
+
+
+def _event(line: LogLine) -> dict[str, Any] | None:
+    words = ga_words.EVENTS.get(line.what)
+    if words is None:
+        return None
+    message = words.message.format(subject=line.subject, detail=line.detail)
+    return {"event_type": words.kind, "status": words.status, "message": message, "timestamp": line.instant}
+
+
+def _granted(world: Workspace, grantee: Grantee, level: Level) -> dict[str, Any]:
+    field = next(field for field, kind in GRANTEES.items() if kind == grantee.kind)
+    member = world.directory.find(grantee.name) if grantee.kind != "group" else None
+    return {
+        field: grantee.name,
+        **({"display_name": member.principal.display_name} if member else {}),
+        "all_permissions": [{"permission_level": level.name, "inherited": False}],
+    }
+
+
+def _tags(endpoint: Endpoint) -> dict[str, Any]:
+    # A tag without a value comes back without one: chosen, no recording shows it.
+    tags = [{"key": key} if value is None else {"key": key, "value": value} for key, value in endpoint.tags.items()]
+    return {"tags": tags} if tags else {}
+
+
+def _settings(world: Workspace, endpoint: Endpoint) -> dict[str, Any]:
+    """Return what GET echoes of the settings; rate limits are not among it."""
+    echoed = ("ai_gateway", "budget_policy_id", "email_notifications")
+    kept = {name: json.loads(endpoint.settings[name]) for name in echoed if name in endpoint.settings}
+    if "telemetry_config" in endpoint.settings:
+        kept["telemetry_config"] = _telemetry(world, endpoint)
+    return kept
+
+
+def _telemetry(world: Workspace, endpoint: Endpoint) -> dict[str, Any]:
+    """Return a telemetry config: the names of its tables are taken, and a profile's id comes back."""
+    asked = json.loads(endpoint.settings["telemetry_config"])
+    table = asked["inference_table"]
+    if table is not None and "logs_table" in asked["tables"]:
+        table = {"name": f"{asked['tables']['logs_table']}_payload", **table}
+    drawn = world.draws.stream("id", "telemetry", endpoint.id).hexadecimal(0)
+    return {
+        "telemetry_profile_id": asked["profile"] or drawn,
+        **({"inference_table_config": table} if table is not None else {}),
+        **({"enabled_telemetry_features": asked["features"]} if asked["features"] else {}),
     }
 
 
@@ -267,7 +192,7 @@ def _state(world: Workspace, endpoint: Endpoint) -> dict[str, str]:
     return {
         "ready": "READY" if world.is_ready(endpoint) else "NOT_READY",
         "config_update": UPDATE_WORDS[endpoint.phase],
-        "suspend": "NOT_SUSPENDED",
+        "suspend": "STOPPED" if endpoint.phase is EndpointPhase.STOPPED else "NOT_SUSPENDED",
     }
 
 
@@ -318,19 +243,15 @@ def _named(entity: ServedEntity, kind: str) -> dict[str, Any]:
 
 def _type(entity: ServedEntity) -> dict[str, Any]:
     # Recordings show a type for models of Unity Catalog only; what others have is unknown.
-    return {"type": "UC_MODEL"} if _in_unity_catalog(entity.spec.model) else {}
-
-
-def _in_unity_catalog(model: str) -> bool:
-    return model.count(".") == 2  # noqa: PLR2004 - three levels
+    return {"type": "UC_MODEL"} if in_unity_catalog(entity.spec.model) else {}
 
 
 def _message(deployment: Deployment) -> str:
     if deployment.phase is Phase.FAILED:
-        return ga_texts.FAILED.format(entity=deployment.spec.name, reason=deployment.reason)
+        return ga_words.FAILED.format(entity=deployment.spec.name, reason=deployment.reason)
     if deployment.phase is Phase.ABORTED:
-        return ga_texts.ABORTED[Cause(deployment.reason)]
-    return ga_texts.MESSAGES.get(deployment.phase, "")
+        return ga_words.ABORTED[Cause(deployment.reason)]
+    return ga_words.MESSAGES.get(deployment.phase, "")
 
 
 def _whole_seconds(instant: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from servesim.core.deployment import CREATING, Cause, Phase
+from servesim.core.access import Level
 from servesim.core.errors import Code, Rejected
 
 
@@ -66,12 +66,111 @@ TEXTS: dict[Code, Text] = {
         "chosen",
         "status and code are recorded; the text begins as recorded, what follows its first sentence is not known",
     ),
+    Code.NOT_PERMITTED: Text(
+        403,
+        "PERMISSION_DENIED",
+        "User does not have permission '{needed}' on Endpoint {endpoint}",
+        "recorded",
+        "quotes of real workspaces; 'View' is the only recorded word of the three",
+    ),
+    Code.CREATOR_LOST_RIGHTS: Text(
+        403,
+        "PERMISSION_DENIED",
+        "The creator of this endpoint, {creator}, {lost}. The creator's rights are checked at every create and "
+        "config update: restore them, or have somebody who has them create the endpoint anew.",
+        "chosen",
+        "that it is refused is documented on the create page, the text is not",
+    ),
+    Code.MEMBER_MISSING: Text(
+        *_MISSING, "'{name}' is no principal of this workspace.", "chosen", "servesim's own: its directory is its own"
+    ),
+    Code.PERMISSIONS_MISSING: Text(
+        *_MISSING,
+        "Serving endpoint with id '{id}' does not exist. Permissions are kept by the endpoint's id, not by its name.",
+        "chosen",
+    ),
+    Code.LEVEL_UNKNOWN: Text(
+        *_INVALID,
+        "'{level}' is no permission level of a serving endpoint; those are CAN_VIEW, CAN_QUERY and CAN_MANAGE.",
+        "chosen",
+        "that other levels are refused with 400 is recorded, the text is not",
+    ),
+    Code.STOPPED: Text(
+        400,
+        "BAD_REQUEST",
+        "Endpoint '{endpoint}' is stopped. Start it before it is queried.",
+        "chosen",
+        "the status is documented, code and text are not",
+    ),
+    Code.STOP_WHILE_UPDATING: Text(
+        409,
+        "RESOURCE_CONFLICT",
+        "Endpoint '{endpoint}' is being updated, so it cannot be stopped. Wait until the update has ended.",
+        "chosen",
+        "the rule is documented on the manage page, status and text are not",
+    ),
+    Code.ALREADY_STOPPED: Text(400, "INVALID_STATE", "Endpoint '{endpoint}' is stopped already.", "chosen"),
+    Code.NOTHING_TO_STOP: Text(
+        400, "INVALID_STATE", "Endpoint '{endpoint}' serves no config, so there is nothing to stop.", "chosen"
+    ),
+    Code.NOT_STOPPED: Text(
+        400, "INVALID_STATE", "Endpoint '{endpoint}' is not stopped, so it cannot be started.", "chosen"
+    ),
+    Code.ENTITY_MISSING: Text(
+        *_MISSING, "Endpoint '{endpoint}' has no served entity '{entity}'; it has {entities}.", "chosen"
+    ),
+    Code.CONFIG_VERSION_MISSING: Text(
+        *_MISSING,
+        "Nothing is kept of served entity '{entity}' in config version {version} of endpoint '{endpoint}'; there is "
+        "something of {versions}.",
+        "chosen",
+    ),
+    Code.TELEMETRY_UNSUPPORTED: Text(
+        *_INVALID,
+        "Telemetry configuration is not supported for endpoint type 'NO_CONFIG'. This API only supports endpoints "
+        "with custom served models.",
+        "observed",
+        "the CLI's test server, which mirrors the service here",
+    ),
+    Code.TELEMETRY_WHILE_UPDATING: Text(
+        409,
+        "RESOURCE_CONFLICT",
+        "Endpoint {endpoint} is currently updating. Wait for the update to complete before updating its telemetry "
+        "configuration.",
+        "observed",
+        "the CLI's test server, which mirrors the service here",
+    ),
+    Code.FAULT_LIMIT: Text(
+        429, "RESOURCE_EXHAUSTED", "{limit} faults wait already; remove some first.", "chosen", "servesim's own"
+    ),
+    Code.FAULT_MISSING: Text(
+        *_MISSING, "There is no fault {number}: it was used up, removed, or never ordered.", "chosen", "servesim's own"
+    ),
     Code.NO_UPDATE: Text(
         400,
         "INVALID_STATE",
         "No update of endpoint '{endpoint}' is in progress, so none can be canceled.",
         "chosen",
         "canceling is offered in the UI only",
+    ),
+    Code.METRICS_MISSING: Text(
+        *_MISSING,
+        "Endpoint '{endpoint}' has no metrics yet: none of its configs has ever been active. Wait until it is ready.",
+        "chosen",
+        "that a new endpoint answers 404 is observed; code and text are unknown",
+    ),
+    Code.OPENAPI_NOT_READY: Text(
+        *_INVALID,
+        "Endpoint '{endpoint}' is not ready, so it has no OpenAPI document. Ask again once state.ready is READY.",
+        "chosen",
+        "that the endpoint must be ready is documented; status, code and text are not",
+    ),
+    Code.OPENAPI_NO_SIGNATURE: Text(
+        *_INVALID,
+        "No served entity of endpoint '{endpoint}' has a model signature, so there is nothing to describe. "
+        "Log the model with signature=... or input_example=...",
+        "chosen",
+        "that a signature is needed is documented; status, code and text are not",
     ),
     Code.NEEDS_CONFIG: Text(
         *_INVALID,
@@ -165,6 +264,66 @@ TEXTS: dict[Code, Text] = {
         "the rule stands in the SDK's field documentation",
     ),
     Code.BAD_FIELD: Text(*_INVALID, "'{field}' must be {expected}; got {got}.", "chosen"),
+    Code.SCOPE_EXISTS: Text(
+        400,
+        "RESOURCE_ALREADY_EXISTS",
+        "Scope {scope} already exists!",
+        "recorded",
+        "a refusal of a real workspace, 2020; its status is not known",
+    ),
+    Code.SCOPE_MISSING: Text(
+        *_MISSING,
+        "Scope {scope} does not exist!",
+        "chosen",
+        "the code is documented; the text follows the one of a scope that exists",
+    ),
+    Code.SCOPE_LIMIT: Text(
+        400,
+        "RESOURCE_LIMIT_EXCEEDED",
+        "This workspace has {limit} secret scopes, which is as many as it may have. Delete one first.",
+        "chosen",
+        "limit and code are documented, status and text are not",
+    ),
+    Code.SCOPE_DENIED: Text(
+        403,
+        "PERMISSION_DENIED",
+        "User {principal} does not have {access} permission on scope {scope}. Whoever manages the scope can grant it.",
+        "chosen",
+        "the code is documented, the text is not",
+    ),
+    Code.SECRET_MISSING: Text(
+        *_MISSING,
+        "Secret does not exist with scope: {scope} and key: {key}",
+        "recorded",
+        "what notebooks of real workspaces print where they read a secret; the code is documented",
+    ),
+    Code.SECRET_LIMIT: Text(
+        400,
+        "RESOURCE_LIMIT_EXCEEDED",
+        "Scope {scope} can hold no further secret: {limit} is as much as it may have. Delete one first.",
+        "chosen",
+        "limit and code are documented, status and text are not",
+    ),
+    Code.SECRET_ACL_MISSING: Text(
+        *_MISSING,
+        "Scope {scope} has no ACL for principal {grantee}.",
+        "chosen",
+        "the code is documented, the text is not",
+    ),
+    Code.SERVING_DISABLED: Text(
+        500,
+        "INTERNAL_ERROR",
+        "Model serving is not enabled for your shard. Please contact your organization admin or Databricks support.",
+        "recorded",
+        "a refusal of a real workspace; that it is of the 500 class is observed, status and code are chosen",
+    ),
+    Code.SLOW_BODY: Text(
+        408,
+        "DEADLINE_EXCEEDED",
+        "The request's body had not arrived after {limit} s, {size} bytes of it. Send it again, faster.",
+        "chosen",
+        "servesim's own",
+    ),
     Code.MALFORMED_BODY: Text(400, "MALFORMED_REQUEST", "The request body cannot be read: {reason}", "chosen"),
     Code.NOT_SIMULATED: Text(501, "NOT_IMPLEMENTED", "servesim does not simulate {what}. {advice}", "chosen"),
     Code.NOT_SERVED: Text(
@@ -235,39 +394,37 @@ SCORING = frozenset(
         Code.HELD_TOO_LONG,
         Code.QUEUE_FULL,
         Code.RELOAD_FAILED,
+        Code.STOPPED,
         Code.WORKER_ENDED,
     }
 )
 """Refusals of scoring requests, which the data plane answers in an envelope of its own."""
 
+_PERMISSIONS: dict[object, str] = {Level.CAN_VIEW: "View", Level.CAN_QUERY: "Query", Level.CAN_MANAGE: "Manage"}
+
+
+class GatewayText(NamedTuple):
+    """What the gateway in front of every API answers, with the status once more as an integer ``error_code``."""
+
+    status: int
+    message: str
+    grade: str
+    has_request_id: bool = True
+    """Whether the id of the request stands behind it in brackets."""
+
+
+NO_CREDENTIAL = GatewayText(401, "Credential was not sent or was of an unsupported type for this API.", "recorded")
+BAD_TOKEN = GatewayText(403, "Invalid access token.", "recorded")
+OTHER_WORKSPACE = GatewayText(403, "Unauthorized access to workspace", "observed", has_request_id=False)
+OTHER_OBJECT = GatewayText(403, "This access token is good for scoring the endpoints that it was asked for.", "chosen")
+
+STOPPING = "servesim is stopping; this request was held and will not be answered."
+BROKEN = "servesim failed to answer this call; its log has the reason under request {request_id}."
+
 LISTED = 20
 """How many names a message lists at most."""
 QUOTED = 300
 """How much of a string that a client sent a message quotes at most."""
-
-
-MESSAGES = {
-    **dict.fromkeys(CREATING, "Creating resources for served entity."),
-    Phase.SCALED_TO_ZERO: "Scaled to zero",
-    # Chosen: nothing is known about the message while the first replica starts.
-    Phase.STARTING: "Scaled to zero",
-    # Chosen: no recording shows a recovering entity.
-    Phase.RECOVERING: "Recovering the served entity after its server process ended.",
-    Phase.RELOADING: "Recovering the served entity after its server process ended.",
-}
-"""``state.deployment_state_message`` by phase: recorded, unless a comment says otherwise; a ready one has none."""
-
-FAILED = "Failed to deploy {entity}: {reason}"
-"""Observed: the shape of a knowledge base headline; the reason is the real one."""
-
-ABORTED = {
-    # Recorded, 2024.
-    Cause.TIMED_OUT: "Served model creation aborted because the endpoint update timed out. Please see service logs for more information.",
-    # Chosen, after the one above.
-    Cause.ANOTHER_FAILED: "Served entity creation aborted because another served entity of this update failed.",
-    Cause.CANCELED: "Served entity creation aborted because the update was canceled.",
-}
-"""``state.deployment_state_message`` of an aborted entity."""
 
 
 def describe(rejected: Rejected) -> tuple[Text, str]:
@@ -277,6 +434,8 @@ def describe(rejected: Rejected) -> tuple[Text, str]:
 
 
 def _fields(rejected: Rejected) -> dict[str, object]:
+    if rejected.code is Code.NOT_PERMITTED:
+        return {**rejected.fields, "needed": _PERMISSIONS[rejected.fields["needed"]]}
     if rejected.code is not Code.MODEL_MISSING:
         return rejected.fields
     near, known = rejected.fields.get("near"), rejected.fields.get("known")

@@ -6,9 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from servesim.core.commands import NotSimulated
 from servesim.core.errors import Code, Rejected
+from servesim.http.log import shown
 from servesim.payloads.decode import loads
 from servesim.payloads.refusal import Refused
+from servesim.service.clock import patience
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -17,6 +20,10 @@ if TYPE_CHECKING:
 
 CONTROL_BODY_LIMIT = 1024 * 1024
 """Bytes of a control-plane body: ours, no limit is published."""
+BODY_CAP_S = 60.0
+"""Real seconds that a body may take to arrive once its call is being answered: ours."""
+KEPT_CALLS = 1_000
+"""How many different calls are kept for the summary of what is not simulated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,11 @@ class Call:
     request: web.BaseRequest
     session: Session
     parameters: dict[str, str]
+
+    @property
+    def base_url(self) -> str:
+        """The URL of this server as the caller wrote it."""
+        return f"{self.request.scheme}://{self.request.host}"
 
     async def json(self) -> Any:
         """Read a control-plane body; raise MALFORMED_BODY or BODY_TOO_LARGE."""
@@ -46,21 +58,41 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     announced = request.content_length
     if announced is not None and announced > limit:
         raise _too_large(limit)
+    part = request.content.read_nowait()
+    if len(part) == announced:
+        return part  # nearly always: it came with the head
     if request.headers.get("Expect", "").lower() == "100-continue":
         # curl waits a second for this before it sends a large body.
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    part = await request.content.readany()
-    if len(part) == announced:
-        return part
-    parts: list[bytes] = []
-    size = 0
-    while part:
-        size += len(part)
-        if size > limit:
-            raise _too_large(limit)
-        parts.append(part)
-        part = await request.content.readany()
+    parts = [part]
+    try:
+        async with patience(BODY_CAP_S):
+            await _read_on(request, parts, limit)
+    except TimeoutError:
+        size = f"{sum(map(len, parts)):,}"
+        raise Rejected(Code.SLOW_BODY, limit=f"{BODY_CAP_S:g}", size=size) from None
     return b"".join(parts)
+
+
+async def _read_on(request: web.BaseRequest, parts: list[bytes], limit: int) -> None:
+    size = len(parts[0])
+    while size <= limit:
+        part = await request.content.readany()
+        if not part:
+            return
+        size += len(part)
+        parts.append(part)
+    raise _too_large(limit)
+
+
+def not_simulated(request: web.BaseRequest, session: Session, advice: str) -> Rejected:
+    """Return the refusal of a call that servesim does not know, once it is on record."""
+    what = f"{request.method} {shown(request.raw_path.partition('?')[0], 200)}"
+    workspace = session.workspace
+    workspace.clock.execute(NotSimulated(session.principal.name, what))
+    if what in workspace.not_simulated or len(workspace.not_simulated) < KEPT_CALLS:
+        workspace.not_simulated[what] += 1
+    return Rejected(Code.NOT_SIMULATED, what=what, advice=advice)
 
 
 def _is_finite(document: Any) -> bool:

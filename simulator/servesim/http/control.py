@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
+from servesim.core.access import Level
 from servesim.core.commands import DeleteEndpoint
 from servesim.core.endpoint import check_config
 from servesim.core.errors import Code, Rejected
-from servesim.generations import ga
+from servesim.generations import ga, ga_requests
 from servesim.http.reply import Reply, encode
 from servesim.service import sources
 
@@ -19,35 +20,52 @@ if TYPE_CHECKING:
     from servesim.core.endpoint import Endpoint
     from servesim.core.workspace import Workspace
     from servesim.http.calls import Call
-    from servesim.service.hub import HostedWorkspace
+    from servesim.service.hub import HostedWorkspace, Session
+
+    _Kept = WeakKeyDictionary[Endpoint, tuple[int, bytes]]
 
 _K = TypeVar("_K")
 
 
 class Rendered:
-    """The bytes of endpoints, kept until a reader would see something else."""
+    """The bytes of endpoints by who reads them, kept until that reader would see something else."""
 
     def __init__(self) -> None:
         """Start with none."""
-        self._full: WeakKeyDictionary[Endpoint, tuple[int, bytes]] = WeakKeyDictionary()
-        self._brief: WeakKeyDictionary[Endpoint, tuple[int, bytes]] = WeakKeyDictionary()
+        self._full: dict[Level, _Kept] = {level: WeakKeyDictionary() for level in Level}
+        self._brief: dict[Level, _Kept] = {level: WeakKeyDictionary() for level in Level}
         self._lists: WeakKeyDictionary[HostedWorkspace, tuple[int, bytes]] = WeakKeyDictionary()
 
-    def full(self, workspace: HostedWorkspace, endpoint: Endpoint) -> bytes:
-        """Return an endpoint as GET gives it."""
-        world = workspace.world
-        return _kept(self._full, endpoint, endpoint.revision, lambda: encode(ga.render_endpoint(world, endpoint)))
+    def full(self, session: Session, endpoint: Endpoint) -> bytes:
+        """Return an endpoint as GET gives it to a caller; raise NOT_PERMITTED."""
+        world = session.workspace.world
+        level = world.level(session.principal, endpoint)
+        if level is None:
+            raise Rejected(Code.NOT_PERMITTED, endpoint=endpoint.name, needed=Level.CAN_VIEW)
+        return _kept(
+            self._full[level], endpoint, endpoint.revision, lambda: encode(ga.render_endpoint(world, endpoint, level))
+        )
 
-    def all(self, workspace: HostedWorkspace) -> bytes:
-        """Return every endpoint as LIST gives it."""
-        world = workspace.world
-        return _kept(self._lists, workspace, world.revision, lambda: self._joined(world))
+    def all(self, session: Session) -> bytes:
+        """Return every endpoint that a caller may see as LIST gives it."""
+        world = session.workspace.world
+        member = world.directory.find(session.principal.name)
+        if member is None or not member.is_admin:
+            return self._joined(session)
+        # Admins may see everything, and see the same.
+        return _kept(self._lists, session.workspace, world.revision, lambda: self._joined(session))
 
-    def _joined(self, world: Workspace) -> bytes:
-        return b'{"endpoints":[%b]}' % b",".join(self._brief_of(world, found) for found in world.endpoints.values())
+    def _joined(self, session: Session) -> bytes:
+        world = session.workspace.world
+        levels = ((found, world.level(session.principal, found)) for found in world.endpoints.values())
+        return b'{"endpoints":[%b]}' % b",".join(
+            self._brief_of(world, found, level) for found, level in levels if level
+        )
 
-    def _brief_of(self, world: Workspace, endpoint: Endpoint) -> bytes:
-        return _kept(self._brief, endpoint, endpoint.revision, lambda: encode(ga.render_summary(world, endpoint)))
+    def _brief_of(self, world: Workspace, endpoint: Endpoint, level: Level) -> bytes:
+        return _kept(
+            self._brief[level], endpoint, endpoint.revision, lambda: encode(ga.render_summary(world, endpoint, level))
+        )
 
 
 def _kept(kept: MutableMapping[_K, tuple[int, bytes]], key: _K, revision: int, make: Callable[[], bytes]) -> bytes:
@@ -59,43 +77,45 @@ def _kept(kept: MutableMapping[_K, tuple[int, bytes]], key: _K, revision: int, m
 
 
 class ControlPlane:
-    """The operations under ``/api/2.0/serving-endpoints``."""
+    """How endpoints come, change their config and go."""
 
-    def __init__(self) -> None:
+    def __init__(self, rendered: Rendered) -> None:
         """Share the rendered bytes among calls."""
-        self._rendered = Rendered()
+        self._rendered = rendered
 
     async def create(self, call: Call) -> Reply:
         """Create an endpoint and answer with it as it is at that instant."""
         workspace = call.session.workspace
-        command = ga.read_create(await call.json(), call.session.principal)
+        command = ga_requests.read_create(await call.json(), call.session.principal)
         if command.config and command.name not in workspace.world.endpoints:
             check_config(command.config, workspace.world.profile)
             await sources.provide(workspace, command.config)
-        return await self._change(workspace, command)
+        return await self._change(call.session, command)
 
     async def update_config(self, call: Call) -> Reply:
         """Replace the config of an endpoint."""
         workspace = call.session.workspace
         name = call.parameters["name"]
-        command = ga.read_update(name, await call.json(), call.session.principal)
+        command = ga_requests.read_update(name, await call.json(), call.session.principal)
         workspace.clock.now()
         endpoint = workspace.world.get(name)
+        workspace.world.require(call.session.principal, endpoint, Level.CAN_MANAGE)
         check_config(command.config, workspace.world.profile)
         await workspace.clock.heal(endpoint)
         if not endpoint.in_transition:
             await sources.provide(workspace, command.config)
         try:
-            return await self._change(workspace, command)
+            return await self._change(call.session, command)
         except Rejected as rejected:
             if rejected.code is Code.UPDATING:
                 workspace.clock.left_to_heal(workspace.world.endpoints[name])
             raise
 
-    async def _change(self, workspace: HostedWorkspace, command: CreateEndpoint | UpdateConfig) -> Reply:
-        endpoint = workspace.clock.execute(command)
-        reply = Reply(200, self._rendered.full(workspace, endpoint), grade="recorded")
-        await workspace.clock.settle()
+    async def _change(self, session: Session, command: CreateEndpoint | UpdateConfig) -> Reply:
+        clock = session.workspace.clock
+        endpoint = clock.execute(command)
+        reply = Reply(200, self._rendered.full(session, endpoint), grade="recorded")
+        await clock.settle()
         return reply
 
     async def get(self, call: Call) -> Reply:
@@ -104,12 +124,13 @@ class ControlPlane:
         clock = workspace.clock
         clock.now()
         endpoint = workspace.world.get(call.parameters["name"])
+        workspace.world.require(call.session.principal, endpoint, Level.CAN_VIEW)
         if not endpoint.in_transition:
-            return Reply(200, self._rendered.full(workspace, endpoint), grade="recorded")
+            return Reply(200, self._rendered.full(call.session, endpoint), grade="recorded")
         await clock.before_status(endpoint)
         # While time moved, somebody may have deleted it, or made another of that name.
         endpoint = workspace.world.get(call.parameters["name"])
-        reply = Reply(200, self._rendered.full(workspace, endpoint), grade="recorded")
+        reply = Reply(200, self._rendered.full(call.session, endpoint), grade="recorded")
         await clock.after_status(endpoint)
         return reply
 
@@ -117,11 +138,11 @@ class ControlPlane:
         """Answer with every endpoint in brief; never moves time."""
         workspace = call.session.workspace
         workspace.clock.now()
-        return Reply(200, self._rendered.all(workspace), grade="recorded")
+        return Reply(200, self._rendered.all(call.session), grade="recorded")
 
     async def delete(self, call: Call) -> Reply:
         """Delete an endpoint in any state."""
         clock = call.session.workspace.clock
-        clock.execute(DeleteEndpoint(call.parameters["name"]))
+        clock.execute(DeleteEndpoint(call.parameters["name"], call.session.principal))
         await clock.settle()
         return Reply(200, b"{}", grade="recorded")

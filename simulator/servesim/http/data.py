@@ -4,41 +4,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from servesim.core.commands import Alarm, Signal
 from servesim.core.errors import Code, Rejected
+from servesim.core.routing import Ticket, TicketState
 from servesim.http.calls import read_body
-from servesim.http.reply import REQUEST_ID_HEADER, Reply, refusal
+from servesim.http.reply import REQUEST_ID_HEADER, SERVED_MODEL_HEADER, Reply, refusal
+from servesim.service import waiting
 from servesim.service.clock import HeldTooLong
 from servesim.service.instants import iso
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from servesim.core.timeline import Timer
     from servesim.service.hub import Session
-
-SERVED_MODEL_HEADER = "Served-Model-Name"
-"""Read by the SDKs."""
-
-_WAITS_FOR: dict[Signal | Alarm, str] = {
-    Signal.STARTED: "its cold start",
-    Signal.RECOVERED: "the recovery of its server process",
-}
 
 
 async def invoke(request: web.BaseRequest, session: Session, endpoint: str, entity: str | None) -> Reply:
-    """Answer a scoring request; raise BODY_TOO_LARGE."""
-    workspace = session.workspace
-    body = await read_body(request, workspace.world.profile.payload_limit_bytes)
+    """Answer a scoring request and keep it on record."""
+    workspace, principal = session.workspace, session.principal
+    world, gateway, record = workspace.world, workspace.gateway, workspace.record
+    body = b""
     request_id = workspace.next_request_id()
+    ticket: Ticket | None = None
+    timer: Timer | None = None
+    refused: Rejected | None = None
     try:
-        served = await workspace.gateway.invoke(endpoint, entity, body, request.headers.get("Content-Type"))
+        body = await read_body(request, world.profile.payload_limit_bytes)
+        ticket = gateway.admit(endpoint, entity, principal)
+        if ticket.state is TicketState.HELD:
+            timer = waiting.timer_of(world, ticket)
+        answer = await gateway.answer(ticket, body, request.headers.get("Content-Type"))
     except HeldTooLong as held:
-        return refusal(_held(held), request_id)
+        refused = _held(held)
+        reply = refusal(refused, request_id)
     except Rejected as rejected:
-        return refusal(rejected, request_id)
-    headers = {SERVED_MODEL_HEADER: served.entity, REQUEST_ID_HEADER: request_id}
-    answer = served.answer
-    return Reply(answer.status, answer.body, answer.content_type, headers, answer.grade)
+        # The record outlives the call: without its traceback the refusal keeps nothing else alive.
+        refused = rejected.with_traceback(None)
+        reply = refusal(refused, request_id)
+    else:
+        headers = {SERVED_MODEL_HEADER: ticket.entity, REQUEST_ID_HEADER: request_id}
+        reply = Reply(answer.status, answer.body, answer.content_type, headers, answer.grade)
+    code = refused.code if refused else None
+    asked = request.raw_path
+    record.scored(world, (request_id, asked, principal, endpoint, entity, body, reply, ticket, timer, code))
+    return reply
 
 
 def _held(held: HeldTooLong) -> Rejected:
@@ -47,8 +56,9 @@ def _held(held: HeldTooLong) -> Rejected:
     else:
         due = iso(held.timer.due)
         advice = (
-            f"It waits for {_WAITS_FOR.get(held.timer.event.what, held.timer.event.what)}, due at {due}; "
-            f"simulated time stands at {iso(held.now)}. Move it, e.g. servesim.clock.run_until('{due}')."
+            f"It waits for {waiting.WORDS.get(held.timer.event.what, held.timer.event.what)}, due at {due}; "
+            f"simulated time stands at {iso(held.now)}. Move it: `servesim clock run-until {due}`, or in Python "
+            f"servesim.clock.run_until('{due}')."
         )
     ticket = held.ticket
     waited = f"{held.waited_s:g}"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from servesim.http.reply import Reply, encode, error
+from servesim.payloads.example import as_request
 
 if TYPE_CHECKING:
     from servesim.core.endpoint import Config, Endpoint
     from servesim.core.registry import ModelVersion
     from servesim.http.calls import Call
-
-FORMATS = frozenset({"dataframe_split", "dataframe_records", "instances", "inputs"})
 
 
 async def get(call: Call) -> Reply:
@@ -31,18 +29,6 @@ async def get(call: Call) -> Reply:
     if model.example is None:
         return _missing(call, _without(model, name))
     return Reply(200, encode({"entity": name, "example": as_request(model.example)}))
-
-
-def as_request(example: str) -> Any:
-    """Return an example as a request: a request as it is, rows as ``dataframe_records`` or ``instances``."""
-    document = json.loads(example)
-    if isinstance(document, dict):
-        # MLflow stores a request; so is what has a format's name, or names a list for a chat model.
-        ready = document.keys() & FORMATS or "messages" in document
-        return document if ready else {"dataframe_records": [document]}
-    rows = document if isinstance(document, list) else [document]
-    kind = "dataframe_records" if rows and all(isinstance(row, dict) for row in rows) else "instances"
-    return {kind: rows}
 
 
 def _largest(config: Config) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 
+SERVED_MODEL_HEADER = "Served-Model-Name"
+"""Read by the SDKs."""
 REQUEST_ID_HEADER = "X-Request-Id"
 """Chosen: which header carries the id of a scoring request is not known."""
 

@@ -13,6 +13,7 @@ from servesim.core.commands import LoadFinished
 from servesim.models import stubs
 from servesim.models.answer import Answer, refusal
 from servesim.models.pool_types import LoadFailed, QueueFull, TimedOut, WorkerDied, WorkerKey
+from servesim.models.senders import Senders
 from servesim.models.threads import Threads
 from servesim.payloads.refusal import Refused
 from servesim.payloads.signature import Signature, Unsupported
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from servesim.core.commands import LoadModel
-    from servesim.core.deployment import Deployment
     from servesim.core.registry import ModelVersion, Registry
     from servesim.models.pool import WorkerPool
+    from servesim.models.senders import Sender
 
 CALLABLE_THREADS = 8
 
@@ -54,7 +55,9 @@ class ModelHost:
         self._kept = 0
         self._stubs: dict[str, stubs.Stub] = {}
         self._signatures: dict[str, Signature] = {}
+        self.senders = Senders()
         self._threads = Threads(CALLABLE_THREADS)
+        self._others = Threads(CALLABLE_THREADS, "route")
         self._pool: WorkerPool | None = None
 
     def keep(self, function: object) -> str:
@@ -100,29 +103,49 @@ class ModelHost:
         return self._score(model, body, content_type)
 
     async def answer(
-        self, model: ModelVersion, environment: tuple[tuple[str, str], ...], body: bytes, content_type: str | None
+        self,
+        model: ModelVersion,
+        environment: tuple[tuple[str, str], ...],
+        body: bytes,
+        content_type: str | None,
+        sender: Sender | None = None,
     ) -> Answer | LoadFailed | QueueFull | TimedOut | WorkerDied:
-        """Return the answer of any model, or why there is none, without holding up the event loop."""
+        """Return the answer of any model, or why there is none, without holding up the event loop.
+
+        With a ``sender`` the requests that a callable sends are known as its own.
+        """
         if model.kind == "mlflow":
             return await self.pool().score(worker_key(model, environment), body, content_type)
         work = partial(self._score, model, body, content_type)
+        if sender is not None and model.kind == "function":
+            work = partial(self._score_as, sender, work)
         try:
             async with asyncio.timeout(self.settings.score_cap_s):
                 return await self._threads.run(work)
         except TimeoutError:
             return TimedOut(self.settings.score_cap_s)
 
-    def printed(self, deployment: Deployment) -> str:
-        """Return the last that the worker behind a deployment printed."""
-        if deployment.model.kind != "mlflow":
+    async def call(self, work: Callable[[], Any]) -> Any:
+        """Do a Python callable's work that is no model's, in a thread; raise what it raises, or TimeoutError."""
+        async with asyncio.timeout(self.settings.score_cap_s):
+            return await self._others.run(work)
+
+    def printed(self, model: ModelVersion, environment: tuple[tuple[str, str], ...]) -> str:
+        """Return the last that a version's worker printed, in the environment that it was loaded with."""
+        if model.kind != "mlflow":
             return ""
-        return self.pool().output(worker_key(deployment.model, deployment.spec.environment))
+        return self.pool().output(worker_key(model, environment))
 
     async def close(self) -> None:
         """End workers; threads end with what they run."""
         self._threads.close()
+        self._others.close()
         if self._pool is not None:
             await self._pool.close()
+
+    def _score_as(self, sender: Sender, work: Callable[[], Answer]) -> Answer:
+        with self.senders.act(sender):
+            return work()
 
     def _score(self, model: ModelVersion, body: bytes, content_type: str | None) -> Answer:
         try:

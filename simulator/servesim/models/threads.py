@@ -26,12 +26,27 @@ class _Job(NamedTuple):
     answer: asyncio.Future[Any]
 
 
+class _Here(threading.local):
+    """What the present thread works for."""
+
+    kind = ""
+
+
+_here = _Here()
+
+
+def inside_model() -> bool:
+    """Tell whether this thread is one that answers for models."""
+    return _here.kind == "model"
+
+
 class Threads:
     """At most ``limit`` threads, started when there is work; used from one event loop."""
 
-    def __init__(self, limit: int) -> None:
-        """Start none yet."""
+    def __init__(self, limit: int, kind: str = "model") -> None:
+        """Start none yet; ``kind`` is what they work for."""
         self._limit = limit
+        self._kind = kind
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._started = 0
         self._unfinished = 0
@@ -43,7 +58,7 @@ class Threads:
         self._unfinished += 1
         if self._started < min(self._unfinished, self._limit):
             self._started += 1
-            threading.Thread(target=self._serve, name=f"servesim-model_{self._started}", daemon=True).start()
+            threading.Thread(target=self._serve, name=f"servesim-{self._kind}_{self._started}", daemon=True).start()
         self._jobs.put(_Job(work, loop, answer))
         return await answer
 
@@ -56,6 +71,7 @@ class Threads:
             self._jobs.put(None)
 
     def _serve(self) -> None:
+        _here.kind = self._kind
         while job := self._jobs.get():
             result: Any = None
             problem: BaseException | None = None

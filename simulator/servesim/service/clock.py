@@ -2,12 +2,14 @@
 
 Rules: in ``frozen`` and ``autojump`` time moves only for a wish, one wish after the other, one event after
 the other; the effect of an event (loading a model) and the requests that it releases are waited for before
-the next event. In ``paced`` time follows the wall clock and waits for nothing.
+the next event, unless the model of such a request itself asks for time, by a request of its own. In ``paced`` time
+follows the wall clock and waits for nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -16,11 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from servesim.core.commands import Admit, GiveUp, LoadFinished, MoveTo, Step
 from servesim.core.routing import Ticket, TicketState
+from servesim.models.senders import sent_by
 from servesim.service import waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
+    from servesim.core.access import Principal
     from servesim.core.commands import Command, LoadModel
     from servesim.core.endpoint import Endpoint
     from servesim.core.timeline import Timer
@@ -94,10 +98,14 @@ class Clock:
         self._ended = asyncio.Event()
         self._alarm: asyncio.TimerHandle | None = None
         self._base = (workspace.timeline.now, time.monotonic())
+        self._switched = asyncio.Event()
         self._healing: set[str] = set()
         self._let_go: list[Ticket] = []
+        self._asking: dict[int, list[asyncio.Future[None]]] = {}
+        """By number of a request: what its model waits for, by requests of its own that wait for time."""
         self._refusing = False
         self._closed = False
+        self._tells = False
 
     # --- the present ------------------------------------------------------------------------------
 
@@ -115,12 +123,15 @@ class Clock:
         finally:
             self._after_change()
 
-    def admit(self, endpoint: str, entity: str | None) -> Ticket:
+    def admit(self, endpoint: str, entity: str | None, principal: Principal | None = None) -> Ticket:
         """Let a request in; in ``paced`` its model's work takes simulated time."""
         if self.mode == "paced":
-            ticket: Ticket = self.execute(Admit(endpoint, entity, timed=True))
+            ticket: Ticket = self.execute(Admit(endpoint, entity, timed=True, principal=principal))
         else:
-            ticket = self.workspace.execute(Admit(endpoint, entity))
+            ticket = self.workspace.execute(Admit(endpoint, entity, principal=principal))
+        sender = sent_by.get()
+        if sender is not None:
+            sender.admitted(ticket)
         return ticket
 
     def end(self, command: Command) -> None:
@@ -150,6 +161,24 @@ class Clock:
     async def advance(self, by_ms: int) -> None:
         """Move by a number of milliseconds."""
         await self.advance_to(self.now() + by_ms)
+
+    async def set_mode(self, mode: Mode, rate: float | None = None) -> None:
+        """Let time move another way from now on; the moves that were asked for are made first.
+
+        Who is held starts to wait anew, as the new mode has it.
+        """
+        while self._mover is not None and not self._mover.done():
+            await asyncio.wait({self._mover})
+        instant = self.now()
+        self.mode = mode
+        self.rate = rate or self.rate
+        self._base = (instant, time.monotonic())
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        self._after_change()
+        switched, self._switched = self._switched, asyncio.Event()
+        switched.set()
 
     async def next_change(self, endpoint: Endpoint) -> None:
         """Move until a reader of this endpoint would see another answer, if time alone can do that."""
@@ -188,7 +217,8 @@ class Clock:
             return
         waiter = self._waiting[ticket.number] = asyncio.get_running_loop().create_future()
         try:
-            await self._until_let_go(ticket, waiter)
+            with self._asked_by_model(waiter):
+                await self._until_let_go(ticket, waiter)
         except BaseException:
             # Also if it was let go at this very moment: nobody is left to run it.
             self.end(GiveUp(ticket.number, "the client or the hold time-out ended the wait"))
@@ -199,19 +229,31 @@ class Clock:
     async def _until_let_go(self, ticket: Ticket, waiter: asyncio.Future[None]) -> None:
         if self._refusing:
             raise Stopping
-        if self.mode == "autojump":
-            moved = self._ask(
-                lambda: ticket.state is not TicketState.HELD, lambda: waiting.next_of(self.workspace, ticket)
-            )
-            # However long real work takes that is done first: only a wait that no time ends is cut short.
-            await asyncio.wait({waiter, moved}, return_when=asyncio.FIRST_COMPLETED)
-            if not waiter.done():
-                moved.result()
-        limit = None if self.mode == "paced" else self.hold_timeout_s
-        while not (await asyncio.wait({waiter}, timeout=limit))[0]:
-            if self._mover is None or self._mover.done():
-                raise HeldTooLong(ticket, waiting.timer_of(self.workspace, ticket), self.now(), self.hold_timeout_s)
+        while not await self._let_go_in_this_mode(ticket, waiter):
+            pass
         waiter.result()
+
+    async def _let_go_in_this_mode(self, ticket: Ticket, waiter: asyncio.Future[None]) -> bool:
+        """Wait until a held request is let go; return False if time began to move another way first."""
+        switched = asyncio.ensure_future(self._switched.wait())
+        try:
+            if self.mode == "autojump":
+                moved = self._ask(
+                    lambda: ticket.state is not TicketState.HELD, lambda: waiting.next_of(self.workspace, ticket)
+                )
+                # However long real work takes that is done first: only a wait that no time ends is cut short.
+                await asyncio.wait({waiter, moved}, return_when=asyncio.FIRST_COMPLETED)
+                if not waiter.done():
+                    moved.result()
+            limit = None if self.mode == "paced" else self.hold_timeout_s
+            first = asyncio.FIRST_COMPLETED
+            either: set[asyncio.Future[Any]] = {waiter, switched}
+            while not (await asyncio.wait(either, timeout=limit, return_when=first))[0]:
+                if self._mover is None or self._mover.done():
+                    raise HeldTooLong(ticket, waiting.timer_of(self.workspace, ticket), self.now(), self.hold_timeout_s)
+            return waiter.done()
+        finally:
+            switched.cancel()
 
     async def race(self, ticket: Ticket, work: asyncio.Future[Any]) -> Any:
         """Wait for a running request's work; return None as soon as the request is refused."""
@@ -237,9 +279,10 @@ class Clock:
         ticket = self.workspace.tickets.get(number)
         return ticket is not None and ticket.state is TicketState.HELD
 
-    async def close(self) -> None:
-        """Stop moving; who still waits is cancelled."""
+    async def close(self, *, telling: bool = False) -> None:
+        """Stop moving; who still waits for time is cancelled, or told by Stopping where the server goes on."""
         self._closed = True
+        self._tells = telling
         if self._alarm is not None:
             self._alarm.cancel()
         for number, waiter in self._waiting.items():
@@ -256,7 +299,32 @@ class Clock:
     # --- the mover --------------------------------------------------------------------------------
 
     async def _wish(self, done: Callable[[], bool], limit: Callable[[], int | None], to: int | None = None) -> None:
-        await self._ask(done, limit, to)
+        granted = self._ask(done, limit, to)
+        with self._asked_by_model(granted):
+            try:
+                await granted
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if self._tells and task is not None and not task.cancelling():
+                    raise Stopping from None  # this clock has ended, not whoever waits for it
+                raise
+
+    @contextlib.contextmanager
+    def _asked_by_model(self, granted: asyncio.Future[None]) -> Iterator[None]:
+        """Let the mover go on where it waits for a model that waits here for time."""
+        sender = sent_by.get()
+        tickets = () if sender is None else sender.works_for
+        for ticket in tickets:
+            self._asking.setdefault(ticket.number, []).append(granted)
+        if tickets:
+            self._ended.set()
+        try:
+            yield
+        finally:
+            for ticket in tickets:
+                self._asking[ticket.number].remove(granted)
+                if not self._asking[ticket.number]:
+                    del self._asking[ticket.number]
 
     def _ask(
         self, done: Callable[[], bool], limit: Callable[[], int | None], to: int | None = None
@@ -312,10 +380,21 @@ class Clock:
 
     async def _finished(self) -> None:
         """Wait for requests that earlier events let go on: their work belongs to those instants."""
-        while any(ticket.state is TicketState.RUNNING for ticket in self._let_go):
+        while any(self._is_at_work(ticket) for ticket in self._let_go):
             self._ended.clear()
             await self._ended.wait()
-        self._let_go.clear()
+        self._let_go = [ticket for ticket in self._let_go if ticket.state is TicketState.RUNNING]
+
+    def _is_at_work(self, ticket: Ticket) -> bool:
+        """Tell whether a request runs and its model does not itself wait for time."""
+        asking = self._asking.get(ticket.number, ())
+        return ticket.state is TicketState.RUNNING and all(granted.done() for granted in asking)
+
+    def awaited_by(self, ticket: Ticket) -> tuple[Ticket, ...]:
+        """Return which requests the next event waits for while the model of this one works: it, and who sent it."""
+        sender = sent_by.get()
+        senders = () if sender is None else sender.works_for
+        return (ticket, *senders) if ticket in self._let_go else senders
 
     def _wake(self) -> None:
         while self.workspace.released:
@@ -385,3 +464,18 @@ class Stopwatch:
     def seconds(self) -> float:
         """Return the real seconds so far."""
         return time.monotonic() - self._since
+
+
+def patience(seconds: float) -> asyncio.Timeout:
+    """Return a cap in real seconds on what a client does in its own time; past it, TimeoutError."""
+    return asyncio.timeout(seconds)
+
+
+async def pause(seconds: float) -> None:
+    """Let real time pass on the event loop: between two looks at what others change."""
+    await asyncio.sleep(seconds)
+
+
+def rest(seconds: float) -> None:
+    """Let real time pass in a command that asks again and again."""
+    time.sleep(seconds)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SIZE_LIMIT = 4 * 1024 * 1024
 """Bytes of a file."""
+GIVEN = Path("the request body")
+"""Where a value stands that was sent; paths in it are relative to the server's own folder."""
 NODE_LIMIT = 200_000
 """Values of a file, counted with what its aliases stand for."""
 
@@ -60,14 +62,22 @@ class Document:
         place = tuple(key)
         while place and place not in self.lines:
             place = place[:-1]
-        where = f"{self.path}, line {self.lines.get(place, 1)}"
+        where = str(GIVEN) if self.path is GIVEN else f"{self.path}, line {self.lines.get(place, 1)}"
         return DocumentError(f"{where}: {_dotted(key)}: {message}" if key else f"{where}: {message}")
 
 
 def read_document(path: str | Path, schema: str) -> Document:
     """Read a YAML file that fits a definition of the scenario schema; raise DocumentError."""
     path = Path(path)
-    document = _parse(path, _text(path))
+    return _checked(_parse(path, _text(path)), schema)
+
+
+def given_document(content: Any, schema: str) -> Document:
+    """Return a value that was sent rather than written to a file, once it fits a definition; raise DocumentError."""
+    return _checked(Document(GIVEN, content, {}), schema)
+
+
+def _checked(document: Document, schema: str) -> Document:
     found = next(iter(_validator(schema).iter_errors(document.content)), None)
     if found is not None:
         raise document.error([*found.instance_path], found.message)

@@ -1,39 +1,42 @@
-"""The data plane: a request is admitted, perhaps held, answered by its model, and recorded."""
+"""The data plane: a request is admitted, perhaps held, and answered by its model."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from servesim.core.commands import Finish, GiveUp, WorkerDied
 from servesim.core.errors import Code, Rejected
 from servesim.core.routing import Ticket, TicketState
 from servesim.models import pool_types
 from servesim.models.answer import Answer
+from servesim.models.senders import ModelAtWork
+from servesim.service.vault import Unresolved
 
 if TYPE_CHECKING:
+    from servesim.core.access import Principal
+    from servesim.core.deployment import Deployment
     from servesim.models.host import ModelHost
     from servesim.service.clock import Clock
-
-
-class Served(NamedTuple):
-    """An answer and the served entity that gave it."""
-
-    answer: Answer
-    entity: str
+    from servesim.service.vault import Vault
 
 
 class Gateway:
-    """Answers the requests of one workspace."""
+    """Answers the requests of one workspace: ``admit`` each of them, then ``answer`` it."""
 
-    def __init__(self, clock: Clock, models: ModelHost) -> None:
-        """Answer on this clock with these models."""
+    def __init__(self, clock: Clock, models: ModelHost, vault: Vault) -> None:
+        """Answer on this clock with these models; ``vault`` has the secrets of their environments."""
         self._clock = clock
         self._models = models
+        self._vault = vault
 
-    async def invoke(self, endpoint: str, entity: str | None, body: bytes, content_type: str | None) -> Served:
-        """Answer a scoring request; raise Rejected or HeldTooLong."""
-        ticket = self._clock.admit(endpoint, entity)
+    def admit(self, endpoint: str, entity: str | None = None, principal: Principal | None = None) -> Ticket:
+        """Let a request in, to be answered, held or refused; raise Rejected if it does not even get that far."""
+        return self._clock.admit(endpoint, entity, principal)
+
+    async def answer(self, ticket: Ticket, body: bytes, content_type: str | None) -> Answer:
+        """Answer a request that was admitted; raise Rejected or HeldTooLong."""
         if ticket.state is TicketState.HELD:
             await self._clock.hold(ticket)
         if ticket.refusal is not None:
@@ -47,13 +50,17 @@ class Gateway:
                 self._clock.end(GiveUp(ticket.number, type(error).__name__))
             raise
         self._clock.end(Finish(ticket.number, answer.status))
-        return Served(answer, ticket.entity)
+        return answer
 
     async def _real(self, ticket: Ticket, body: bytes, content_type: str | None) -> Answer:
         deployment = ticket.deployment
-        work = asyncio.ensure_future(
-            self._models.answer(deployment.model, deployment.spec.environment, body, content_type)
-        )
+        try:
+            environment = self._vault.environment(deployment.id, deployment.spec.environment)
+        except Unresolved as error:
+            raise self._failed(ticket, pool_types.LoadFailed(str(error), "")) from error
+        awaited = self._clock.awaited_by(ticket)
+        sender = ModelAtWork(awaited) if awaited else None
+        work = asyncio.ensure_future(self._models.answer(deployment.model, environment, body, content_type, sender))
         try:
             outcome = await self._clock.race(ticket, work)
         finally:
@@ -61,19 +68,25 @@ class Gateway:
         if ticket.refusal is not None:
             raise ticket.refusal
         if isinstance(outcome, Answer):
-            return outcome
+            return self._without_secrets(deployment, outcome)
         raise self._failed(ticket, outcome)
+
+    def _without_secrets(self, deployment: Deployment, answer: Answer) -> Answer:
+        """Return an answer as it may be shown: what a model fails with can quote its environment."""
+        if answer.status < HTTPStatus.BAD_REQUEST or not self._vault.has_secrets(deployment.id):
+            return answer
+        return answer._replace(body=self._vault.scrub(answer.body.decode(errors="replace")).encode())
 
     def _failed(self, ticket: Ticket, outcome: object) -> Rejected:
         """Return why a model gave no answer: its worker ended, hung, cannot load it, or has too much to do."""
-        self._clock.end(GiveUp(ticket.number, str(outcome)))
+        self._clock.end(GiveUp(ticket.number, self._vault.scrub(str(outcome))))
         match outcome:
             case pool_types.TimedOut(cap_s):
                 return Rejected(Code.EXECUTION_LIMIT, limit_ms=round(cap_s * 1000))
             case pool_types.QueueFull():
                 return Rejected(Code.QUEUE_FULL)
             case pool_types.LoadFailed(reason):
-                return Rejected(Code.RELOAD_FAILED, entity=ticket.entity, reason=reason)
+                return Rejected(Code.RELOAD_FAILED, entity=ticket.entity, reason=self._vault.scrub(reason))
             case _:
                 self._clock.execute(WorkerDied(ticket.deployment.id))
                 return Rejected(Code.WORKER_ENDED, entity=ticket.entity)

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from servesim.core.commands import LoadFinished, PutMember, RemoveMember
+from servesim.core.errors import Code, Rejected
 from servesim.core.profile import FAITHFUL, Profile
 from servesim.core.timeline import START_MS
 from servesim.core.workspace import Workspace
 from servesim.service.clock import Clock, Mode, Poll
 from servesim.service.gateway import Gateway
+from servesim.service.record import Requests
+from servesim.service.routes import Routes, no_path
+from servesim.service.tokens import CLIENT_TAKEN, TAKEN, Client, Grant, Tokens
+from servesim.service.vault import Unresolved, Vault
 
 if TYPE_CHECKING:
-    from servesim.core.access import Principal
+    from collections.abc import Awaitable, Callable, Collection, Mapping
+
+    from servesim.core.access import Member, Principal
+    from servesim.core.commands import LoadModel
+    from servesim.core.deployment import Deployment
     from servesim.models.host import ModelHost
+
+TOKEN_LIFETIME_S = 3600.0
+"""Documented for access tokens."""
 
 
 class WorkspaceSettings(NamedTuple):
@@ -29,38 +43,98 @@ class WorkspaceSettings(NamedTuple):
     unknown_models: str = "reject"
     """``reject`` or ``stub``: what a create with an unknown model gets."""
     mlflow_registry: str | None = None
+    model_serving: str = "enabled"
+    """``enabled`` or ``disabled``: where it is disabled every serving call is refused."""
+    token_lifetime_s: float = TOKEN_LIFETIME_S
+    """How long an OAuth access token lives: in real seconds, in ``paced`` in simulated ones."""
+
+
+async def _nothing(_workspace: HostedWorkspace) -> None:
+    """Add nothing to a new workspace."""
 
 
 class HostedWorkspace:
-    """A workspace with what surrounds it: clock, gateway and the record of what it could not answer."""
+    """A workspace with what surrounds it: clock, gateway, secrets and the record of its calls."""
 
-    def __init__(self, settings: WorkspaceSettings, models: ModelHost) -> None:
+    def __init__(self, settings: WorkspaceSettings, models: ModelHost, name: str = "default") -> None:
         """Begin an empty workspace."""
+        self.name = name
+        """What the admin API calls it."""
         self.settings = settings
         self.models = models
+        self.begin: Callable[[HostedWorkspace], Awaitable[None]] = _nothing
+        """Fills it with what it began with; a reset does that again."""
+        self.vault = Vault()
         self.world = Workspace(seed=settings.seed, profile=settings.profile, start=settings.start)
         self.clock = Clock(
             self.world,
-            models.load,
+            self._load,
             mode=settings.mode,
             rate=settings.rate,
             poll=settings.poll,
             hold_timeout_s=settings.hold_timeout_s,
         )
-        self.gateway = Gateway(self.clock, models)
+        self.gateway = Gateway(self.clock, models, self.vault)
         self.id = str(self.world.draws.stream("id", "workspace").between(0, 10**15, 10**16 - 1))
         drawn = self.world.draws.stream("id", "request").hexadecimal(0)
         self._request_id_head = f"{drawn[:8]}-{drawn[8:12]}-{drawn[12:16]}-{drawn[16:20]}-"
+        self.record = Requests()
         self.requests = 0
         self.not_simulated: Counter[str] = Counter()
+        self.serving_disabled = settings.model_serving == "disabled"
+        self.tokens_drawn: Counter[tuple[str, str]] = Counter()
+        """How many tokens were drawn, by kind and name."""
+        self.wants_port: int | None = None
+        """The port of its own that it is to have once the server starts; 0 for a free one."""
+        self.routes = Routes()
+        self.at_end: list[Callable[[], Awaitable[None]]] = []
+        """What is called when the workspace ends."""
+
+    async def reset(self) -> None:
+        """Go back to how it began, under the same tokens; who is held or waits for time is refused.
+
+        If it cannot begin again (a model's folder is gone, say), nothing has changed.
+        """
+        fresh = HostedWorkspace(self.settings, self.models, self.name)
+        for member in self.world.directory.members.values():
+            fresh.world.execute(PutMember(member))
+        fresh.routes.simulated = self.routes.simulated
+        await self.begin(fresh)
+        left, clock = self.world, self.clock
+        # Whoever keeps what readers saw compares revisions: none may come twice.
+        fresh.world.revision += left.revision + 1
+        self.world, self.clock, self.gateway, self.vault = fresh.world, fresh.clock, fresh.gateway, fresh.vault
+        self.requests, self.record, self.not_simulated = fresh.requests, fresh.record, fresh.not_simulated
+        self.routes, self.serving_disabled = fresh.routes, fresh.serving_disabled
+        clock.refuse_held()
+        await clock.close(telling=True)
+        self.models.forget(left.registry)
 
     def next_request_id(self) -> str:
         """Return an id for a request, in the 8-4-4-4-12 form: the workspace's own digits, then a count."""
         self.requests += 1
         return f"{self._request_id_head}{self.requests:012x}"
 
+    def check_serving(self) -> None:
+        """Raise SERVING_DISABLED where model serving is."""
+        if self.serving_disabled:
+            raise Rejected(Code.SERVING_DISABLED)
 
-KEPT_HEADERS = 1_000
+    def printed(self, deployment: Deployment) -> str:
+        """Return the last that the worker behind a deployment printed, without the values of secrets."""
+        environment = self.vault.known(deployment.id, deployment.spec.environment)
+        return "" if environment is None else self.vault.scrub(self.models.printed(deployment.model, environment))
+
+    async def _load(self, effect: LoadModel) -> LoadFinished:
+        """Load a deployment's model with its secrets; nothing that comes back holds one."""
+        self.vault.keep_only(self.world.deployments)
+        try:
+            environment = self.vault.environment(effect.deployment_id, effect.environment)
+        except Unresolved as error:
+            return LoadFinished(effect.deployment_id, str(error))
+        outcome = await self.models.load(replace(effect, environment=environment))
+        error_text = None if outcome.error is None else self.vault.scrub(outcome.error)
+        return LoadFinished(outcome.deployment_id, error_text, self.vault.scrub(outcome.log))
 
 
 class Session(NamedTuple):
@@ -76,43 +150,75 @@ class Hub:
     def __init__(self, models: ModelHost) -> None:
         """Begin with none."""
         self.models = models
-        self._sessions: dict[str, Session] = {}
-        self._headers: dict[str, Session] = {}
+        self.simulated: Callable[[str], Collection[str]] = no_path
+        """Which methods whoever serves these workspaces answers on a path."""
+        self.tokens = Tokens()
+        self._workspaces: list[HostedWorkspace] = []
 
-    def open(self, settings: WorkspaceSettings, principals: dict[str, Principal]) -> HostedWorkspace:
-        """Make a workspace for these tokens; ValueError if one is taken."""
-        taken = principals.keys() & self._sessions.keys()
-        if taken:
-            message = "a token can stand for one principal of one workspace only"
-            raise ValueError(message)
+    def open(
+        self, settings: WorkspaceSettings, principals: Mapping[str, Member], clients: Collection[Client] = ()
+    ) -> HostedWorkspace:
+        """Make a workspace for these members by token and these OAuth clients; ValueError if one is taken."""
+        if any(self.tokens.is_taken(token) for token in principals):
+            raise ValueError(TAKEN)
+        if any(self.tokens.has_client(client.id) for client in clients):
+            raise ValueError(CLIENT_TAKEN)
         workspace = HostedWorkspace(settings, self.models)
-        for token, principal in principals.items():
-            self._sessions[token] = Session(workspace, principal)
+        workspace.routes.simulated = self.simulated
+        self._workspaces.append(workspace)
+        for token, member in principals.items():
+            self.add_principal(workspace, member, token)
+        for client in clients:
+            self.add_client(workspace, client)
         return workspace
 
+    def add_principal(self, workspace: HostedWorkspace, member: Member, token: str | None = None) -> str:
+        """Add a member, or change what is known of it, and return a token for it; ValueError if that is taken."""
+        token = self.tokens.draw(workspace, "dapi", member.principal.name) if token is None else token
+        self.tokens.add(token, Session(workspace, member.principal))
+        workspace.clock.execute(PutMember(member))
+        return token
+
+    def add_client(self, workspace: HostedWorkspace, client: Client) -> None:
+        """Add a member that asks for access tokens; ValueError if the client's id is taken."""
+        self.tokens.add_client(client, Session(workspace, client.member.principal))
+        workspace.clock.execute(PutMember(client.member))
+
+    def remove_principal(self, workspace: HostedWorkspace, name: str) -> None:
+        """Take a member out of a workspace; its tokens and clients end. Raise MEMBER_MISSING."""
+        workspace.clock.execute(RemoveMember(name))
+        self.tokens.drop(workspace, name)
+
+    def expire_tokens(self, workspace: HostedWorkspace, principal: str | None = None) -> int:
+        """End the OAuth access tokens of a workspace, or of one member; return how many there were."""
+        return self.tokens.expire(workspace, principal)
+
+    def grant(self, session: Session, objects: frozenset[str] = frozenset()) -> Grant:
+        """Make an access token for somebody, for some endpoints alone if they are named."""
+        return self.tokens.grant(session, session.principal.name, objects)
+
     def find(self, token: str) -> Session | None:
-        """Return who a token stands for."""
-        return self._sessions.get(token)
-
-    def find_header(self, header: str) -> Session | None:
-        """Return who an Authorization header stands for if it has been kept."""
-        return self._headers.get(header)
-
-    def keep_header(self, header: str, session: Session) -> None:
-        """Keep a header that was found to be right, so that it need not be read again."""
-        if len(self._headers) < KEPT_HEADERS:
-            self._headers[header] = session
+        """Return who a token stands for, a lasting one or a living access token."""
+        session = self.tokens.find(token)
+        if session is not None:
+            return session
+        grant = self.tokens.find_grant(token)
+        return None if grant is None else grant.session
 
     def workspaces(self) -> list[HostedWorkspace]:
         """List the workspaces, the oldest first."""
-        return list(dict.fromkeys(session.workspace for session in self._sessions.values()))
+        return list(self._workspaces)
 
     async def drop(self, workspace: HostedWorkspace) -> None:
         """Forget a workspace and every token of it."""
-        self._headers.clear()
-        self._sessions = {token: found for token, found in self._sessions.items() if found.workspace is not workspace}
+        self.tokens.drop(workspace)
+        if workspace in self._workspaces:
+            self._workspaces.remove(workspace)
         self.models.forget(workspace.world.registry)
+        workspace.clock.refuse_held()  # who is held is told so before the clock stops
         await workspace.clock.close()
+        for end in workspace.at_end:
+            await end()
 
     async def close(self) -> None:
         """Forget everything and end what answers."""

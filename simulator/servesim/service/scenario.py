@@ -5,24 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from servesim.core.access import Principal
-from servesim.core.commands import AddModel
+from servesim.core.access import ADMINS, Member, Principal
+from servesim.core.commands import AddModel, CreateScope, PutSecret
 from servesim.core.errors import Rejected
-from servesim.generations import ga, ga_texts
+from servesim.core.secrets import missing
+from servesim.generations import ga_requests, ga_texts
 from servesim.models.stubs import Stub
 from servesim.service import sources
 from servesim.service.documents import Document, read_document
 from servesim.service.profiles import profile_from, profile_named
+from servesim.service.routes import read_route
+from servesim.service.settings import SETTINGS
+from servesim.service.tokens import Client
 from servesim.service.versions import stub_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from servesim.core.commands import ConfigRequest
+    from servesim.core.endpoint import Endpoint
+    from servesim.core.registry import ModelVersion
     from servesim.service.hub import HostedWorkspace
 
 DEFAULT_WORKSPACE = "default"
-OPTIONS = ("seed", "clock", "rate", "poll", "start", "hold_timeout", "unknown_models", "mlflow_registry")
+OPTIONS = tuple(name for name in SETTINGS if name != "profile")
+"""Settings that stand in a file as they are; a profile may also be a file beside it, or values."""
 
 
 @dataclass(slots=True)
@@ -31,18 +39,33 @@ class Scenario:
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
-    principals: dict[str, Principal] = field(default_factory=dict)
+    principals: dict[str, Member] = field(default_factory=dict, repr=False)
     """By token."""
-    documents: list[Document] = field(default_factory=list)
+    clients: list[Client] = field(default_factory=list)
+    """Who asks for access tokens instead, or as well."""
+    members: list[Member] = field(default_factory=list)
+    """Everybody, in the order of the files."""
+    port: int | None = None
+    """The workspace's own port; 0 for a free one."""
+    documents: list[Document] = field(default_factory=list, repr=False)
 
     async def begin(self, workspace: HostedWorkspace, principal: Principal) -> None:
-        """Fill a new workspace; raise DocumentError. Endpoints without a creator are ``principal``'s."""
+        """Fill a new workspace; raise DocumentError.
+
+        Endpoints without a creator are the first principal's, ``principal``'s if the files name none.
+        """
+        default = self.members[0].principal if self.members else principal
+        for document in self.documents:
+            for index, entry in enumerate(document.content.get("routes", ())):
+                _add_route(workspace, document, index, entry)
         for document in self.documents:
             for index, entry in enumerate(document.content.get("models", ())):
-                await _add_model(workspace, document, index, entry)
+                await add_model(workspace, document, entry, ("models", index))
+        for document in self.documents:
+            _add_secrets(workspace, document, default)
         for document in self.documents:
             for index, entry in enumerate(document.content.get("endpoints", ())):
-                await self._add_endpoint(workspace, document, index, entry, principal)
+                await self._add_endpoint(workspace, document, index, entry, default)
 
     async def _add_endpoint(
         self,
@@ -55,28 +78,60 @@ class Scenario:
         at = ("endpoints", index)
         creator = self._creator(document, at, entry.get("creator"), default)
         try:
-            command = ga.read_create(entry, creator)
+            command = ga_requests.read_create(entry, creator)
             if command.config:
                 await sources.provide(workspace, command.config)
-            workspace.clock.execute(replace(command, serving=True))
+                _check_secrets(workspace, document, at, command.config, creator)
+            endpoint: Endpoint = workspace.clock.execute(replace(command, serving=True))
         except Rejected as rejected:
             raise document.error(at, ga_texts.describe(rejected)[1]) from rejected
+        for entity in endpoint.active.entities if endpoint.active else ():
+            workspace.vault.environment(entity.deployment_id, entity.spec.environment)
 
     def _creator(self, document: Document, at: tuple[str, int], name: str | None, default: Principal) -> Principal:
         if name is None:
             return default
-        for principal in self.principals.values():
-            if principal.name == name:
-                return principal
+        for member in self.members:
+            if member.principal.name == name:
+                return member.principal
         raise document.error((*at, "creator"), f"{name!r} is no principal of this workspace")
+
+
+def _add_secrets(workspace: HostedWorkspace, document: Document, owner: Principal) -> None:
+    """Make the scopes of a file with what is in them; later files add to a scope."""
+    for scope, keys in document.content.get("secrets", {}).items():
+        try:
+            if scope not in workspace.world.secrets:
+                workspace.clock.execute(CreateScope(scope, owner))
+            for key, text in keys.items():
+                value = text.encode()
+                workspace.vault.check(scope, key, value)
+                workspace.clock.execute(PutSecret(scope, key, None))
+                workspace.vault.put(scope, key, value)
+        except Rejected as rejected:
+            raise document.error(("secrets", scope), ga_texts.describe(rejected)[1]) from rejected
+
+
+def _check_secrets(
+    workspace: HostedWorkspace, document: Document, at: tuple[str, int], config: ConfigRequest, creator: Principal
+) -> None:
+    """Raise DocumentError for an entity whose secrets its creator cannot have: it would begin serving without."""
+    for entity in config.entities:
+        lacking = missing(workspace.world, creator, entity.environment)
+        if lacking is not None:
+            raise document.error(at, f"served entity '{entity.name}': {lacking}")
 
 
 def read_scenarios(paths: Iterable[str | Path]) -> dict[str, Scenario]:
     """Read scenario files into one scenario for each workspace that they name; raise DocumentError."""
+    return scenarios_of(read_document(path, "scenario") for path in paths)
+
+
+def scenarios_of(documents: Iterable[Document]) -> dict[str, Scenario]:
+    """Return one scenario for each workspace that some documents name; raise DocumentError."""
     scenarios: dict[str, Scenario] = {}
-    tokens: dict[str, str] = {}
-    for path in paths:
-        document = read_document(path, "scenario")
+    taken: set[tuple[str, str]] = set()
+    for document in documents:
         content = document.content
         name = content.get("workspace", DEFAULT_WORKSPACE)
         scenario = scenarios.setdefault(name, Scenario(name))
@@ -84,11 +139,9 @@ def read_scenarios(paths: Iterable[str | Path]) -> dict[str, Scenario]:
         scenario.options |= {option: content[option] for option in OPTIONS if option in content}
         if "profile" in content:
             scenario.options["profile"] = _profile(document, content["profile"])
+        scenario.port = content.get("port", scenario.port)
         for index, entry in enumerate(content.get("principals", ())):
-            token = entry["token"]
-            if tokens.setdefault(token, name) != name or token in scenario.principals:
-                raise document.error(("principals", index, "token"), "this token stands for another principal")
-            scenario.principals[token] = _principal(entry)
+            _add_principal(scenario, entry, document, index, taken)
     return scenarios
 
 
@@ -105,13 +158,37 @@ def _profile(document: Document, written: Any) -> Any:
     return profile_from(document.path.stem, written, document, ("profile",))
 
 
-def _principal(entry: dict[str, Any]) -> Principal:
+def _add_principal(
+    scenario: Scenario, entry: dict[str, Any], document: Document, index: int, taken: set[tuple[str, str]]
+) -> None:
+    for key in ("token", "client_id"):
+        if (key, entry.get(key)) in taken:
+            what = key.replace("_", " ")
+            raise document.error(("principals", index, key), f"this {what} stands for another principal")
+        if key in entry:
+            taken.add((key, entry[key]))
+    member = read_member(entry)
+    scenario.members.append(member)
+    if "token" in entry:
+        scenario.principals[entry["token"]] = member
+    if "client_id" in entry:
+        scenario.clients.append(Client(entry["client_id"], entry["client_secret"], member))
+
+
+def read_member(entry: dict[str, Any]) -> Member:
+    """Return the member that an entry of ``principals:`` describes."""
     name = entry.get("user") or entry["service_principal"]
     kind = "User" if "user" in entry else "ServicePrincipal"
-    return Principal(name, entry.get("display_name", name.partition("@")[0]), kind)
+    groups = (*((ADMINS,) if entry.get("admin") else ()), *entry.get("groups", ()))
+    entitlements = tuple(one.replace("-", "_") for one in entry.get("entitlements", ()))
+    principal = Principal(name, entry.get("display_name", name.partition("@")[0]), kind)
+    return Member(principal, tuple(dict.fromkeys(groups)), entitlements)
 
 
-async def _add_model(workspace: HostedWorkspace, document: Document, index: int, entry: dict[str, Any]) -> None:
+async def add_model(
+    workspace: HostedWorkspace, document: Document, entry: dict[str, Any], at: tuple[str | int, ...] = ()
+) -> ModelVersion:
+    """Register the version of an entry of ``models:``; raise DocumentError. ``at`` is where it stands."""
     name = entry["name"]
     version = str(entry.get("version", workspace.world.registry.next_version(name)))
     try:
@@ -121,8 +198,16 @@ async def _add_model(workspace: HostedWorkspace, document: Document, index: int,
         else:
             model = stub_version(name, version, _stub(entry["stub"]), entry.get("signature"), entry.get("example"))
     except (ValueError, sources.SourceUnreadable) as error:
-        raise document.error(("models", index), str(error)) from error
+        raise document.error(at, str(error)) from error
     workspace.clock.execute(AddModel(model))
+    return model
+
+
+def _add_route(workspace: HostedWorkspace, document: Document, index: int, entry: dict[str, Any]) -> None:
+    try:
+        workspace.routes.add(read_route(entry))
+    except ValueError as error:
+        raise document.error(("routes", index), str(error)) from error
 
 
 def _stub(written: Any) -> Stub:

@@ -85,7 +85,7 @@ def _described(model: ModelVersion, facts: ModelFacts | None) -> ModelVersion:
     """Add what the model's folder says about itself; a version without a readable folder has none."""
     if facts is None:
         return model
-    signature = {"inputs": facts.inputs, "params": facts.params}
+    signature = {"inputs": facts.inputs, "params": facts.params, "outputs": facts.outputs}
     return replace(
         model,
         digest=facts.digest,

@@ -2,15 +2,75 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from servesim.core.commands import Alarm, Due, Signal
+from servesim.core.routing import TicketState
 
 if TYPE_CHECKING:
     from servesim.core.endpoint import Endpoint
     from servesim.core.routing import Ticket
     from servesim.core.timeline import Timer
     from servesim.core.workspace import Workspace
+
+WORDS: dict[Signal | Alarm, str] = {
+    Signal.BUILT: "its container is built",
+    Signal.PROVISIONED: "its resources are there",
+    Signal.LOAD_FAILED: "its model fails to load",
+    Signal.STARTED: "its cold start",
+    Signal.RECOVERED: "the recovery of its server process",
+    Signal.TIMED_OUT: "its deployment times out",
+    Alarm.CONFIG_SETTLED: "its new config serves",
+    Alarm.IDLE_CHECK: "a look whether it is idle",
+    Alarm.DRAIN_LIMIT: "what it still answers is ended",
+    Alarm.EXECUTION_LIMIT: "the execution limit of a request",
+}
+"""What a timer means to people; others go by their own name."""
+
+
+class Ahead(NamedTuple):
+    """A pending timer in terms of names."""
+
+    due: int
+    what: Signal | Alarm
+    endpoint: str
+    entity: str
+    request: int
+
+    @property
+    def words(self) -> str:
+        """What happens then."""
+        return WORDS.get(self.what, str(self.what))
+
+
+class Held(NamedTuple):
+    """A request that waits for simulated time, and the timer that it waits for."""
+
+    ticket: Ticket
+    timer: Timer | None
+
+
+def ahead(world: Workspace) -> list[Ahead]:
+    """List what is pending, the soonest first."""
+    return [_named(world, timer) for timer in world.timeline.pending()]
+
+
+def held(world: Workspace) -> list[Held]:
+    """List the requests that are held, the oldest first."""
+    waited_for: dict[str, Timer] = {}
+    for timer in world.timeline.pending():
+        if isinstance(timer.event.what, Signal):
+            waited_for.setdefault(timer.event.deployment_id, timer)
+    tickets = (ticket for ticket in world.tickets.values() if ticket.state is TicketState.HELD)
+    return [Held(ticket, waited_for.get(ticket.deployment.id)) for ticket in tickets]
+
+
+def _named(world: Workspace, timer: Timer) -> Ahead:
+    event = timer.event
+    deployment = world.deployments.get(event.deployment_id)
+    endpoint = world.by_id.get(event.endpoint_id)
+    name = endpoint.name if endpoint else deployment.endpoint if deployment else ""
+    return Ahead(timer.due, event.what, name, deployment.spec.name if deployment else "", event.request)
 
 
 def next_for(world: Workspace, endpoint: Endpoint) -> int | None:

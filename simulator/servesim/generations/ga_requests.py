@@ -1,0 +1,277 @@
+"""GA Model Serving: the JSON that clients send, to commands."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from servesim.core.access import Grantee, Level
+from servesim.core.commands import (
+    ChangeSetting,
+    ChangeTags,
+    ConfigRequest,
+    CreateEndpoint,
+    EntitySpec,
+    Route,
+    SetPermissions,
+    UpdateConfig,
+)
+from servesim.core.errors import Code, Rejected
+from servesim.generations.fields import Fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from servesim.core.access import Principal
+
+ENDPOINT_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?")
+ENTITY_NAME = re.compile(r"[a-zA-Z0-9_-]{1,63}")
+_NOT_IN_ENTITY_NAME = re.compile(r"[^a-zA-Z0-9_-]")
+TAG_KEY = re.compile(r"[^.,=/:]{1,255}", re.DOTALL)
+
+WORKLOAD_SIZES = ("Small", "Medium", "Large")
+WORKLOAD_TYPES = (
+    "CPU",
+    "CPU_MEDIUM",
+    "CPU_LARGE",
+    "GPU_SMALL",
+    "GPU_MEDIUM",
+    "GPU_LARGE",
+    "GPU_XLARGE",
+    "GPU_XLARGE_8",
+    "MULTIGPU_MEDIUM",
+)
+NOT_SIMULATED = (
+    "external_model",
+    "foundation_model",
+    "min_provisioned_throughput",
+    "max_provisioned_throughput",
+    "provisioned_model_units",
+)
+"""Fields of a served entity that ask for something else than a custom model."""
+
+AI_GATEWAY = ("fallback_config", "guardrails", "inference_table_config", "usage_tracking_config")
+"""Objects in ``ai_gateway``, beside its list ``rate_limits``."""
+
+LIMIT_FIELDS = ("calls", "tokens", "key", "principal", "renewal_period")
+LIMIT_KEYS = ("user", "endpoint", "user_group", "service_principal")
+TELEMETRY_FEATURES = tuple(f"TELEMETRY_FEATURE_{name}" for name in ("LOGS", "METRICS", "TRACES", "INFERENCE_TABLE"))
+GRANTEES = {"user_name": "user", "group_name": "group", "service_principal_name": "service_principal"}
+"""The kinds of grantee by the field that names one."""
+
+
+def read_create(body: Any, principal: Principal) -> CreateEndpoint:
+    """Turn the body of a create into its command; raise Rejected."""
+    fields = Fields(body)
+    name = fields.text("name", "")
+    if not ENDPOINT_NAME.fullmatch(name):
+        raise Rejected(Code.NAME_INVALID, endpoint=name)
+    if name.startswith("databricks-"):
+        raise Rejected(Code.NAME_RESERVED, endpoint=name)
+    config = fields.inner("config")
+    if config is None:
+        for field in ("ai_gateway", "rate_limits"):
+            if fields.has(field):
+                raise Rejected(Code.NEEDS_CONFIG, field=field)
+    fields.inner("email_notifications")  # taken and, as observed, forgotten; unknown fields are ignored as well
+    return CreateEndpoint(
+        name,
+        principal,
+        None if config is None else _read_config(config),
+        description=fields.text("description", ""),
+        route_optimized=fields.flag("route_optimized"),
+        tags=_read_tags(fields, "tags"),
+        settings=tuple(_read_settings(fields, name, with_config=config is not None)),
+    )
+
+
+def read_update(name: str, body: Any, principal: Principal) -> UpdateConfig:
+    """Turn the body of a config update into its command; raise Rejected."""
+    return UpdateConfig(name, principal, _read_config(Fields(body)))
+
+
+def read_tags(name: str, body: Any, principal: Principal) -> ChangeTags:
+    """Turn the body of a change of tags into its command; raise Rejected."""
+    fields = Fields(body)
+    return ChangeTags(name, principal, _read_tags(fields, "add_tags"), tuple(fields.texts("delete_tags")))
+
+
+def read_rate_limits(name: str, body: Any, principal: Principal) -> ChangeSetting:
+    """Turn the body of the deprecated rate limits into its command; raise Rejected."""
+    return ChangeSetting(name, principal, "rate_limits", json.dumps(_read_limits(Fields(body))))
+
+
+def read_gateway(name: str, body: Any, principal: Principal) -> ChangeSetting:
+    """Turn the body of an AI Gateway config, which replaces the whole, into its command; raise Rejected."""
+    gateway = _read_gateway(Fields(body), name)
+    return ChangeSetting(name, principal, "ai_gateway", json.dumps(gateway) if gateway else "")
+
+
+def read_notifications(name: str, body: Any, principal: Principal) -> ChangeSetting:
+    """Turn the body of the e-mail notifications into its command; raise Rejected."""
+    lists = Fields(body).inner("email_notifications") or Fields({})
+    kept = {field: lists.texts(field) for field in ("on_update_success", "on_update_failure") if lists.has(field)}
+    return ChangeSetting(name, principal, "email_notifications", json.dumps(kept))
+
+
+def read_telemetry(name: str, body: Any, principal: Principal) -> ChangeSetting:
+    """Turn the body of a telemetry config, whose absence takes it away, into its command; raise Rejected."""
+    config = Fields(body).inner("telemetry_config")
+    return ChangeSetting(name, principal, "telemetry_config", json.dumps(_read_telemetry(config)) if config else "")
+
+
+def read_permissions(endpoint_id: str, body: Any, principal: Principal, *, replace: bool) -> SetPermissions:
+    """Turn an access control list into its command; raise Rejected."""
+    entries = Fields(body).items("access_control_list")
+    return SetPermissions(endpoint_id, principal, tuple(_read_grant(entry) for entry in entries), replace)
+
+
+def _read_grant(fields: Fields) -> tuple[Grantee, Level]:
+    named = [field for field in GRANTEES if fields.has(field)]
+    if len(named) != 1:
+        raise fields.bad(named[0] if named else "user_name", f"exactly one of {', '.join(GRANTEES)}")
+    word = fields.text("permission_level", "")
+    if word not in Level.__members__:
+        raise Rejected(Code.LEVEL_UNKNOWN, level=word)
+    return Grantee(GRANTEES[named[0]], fields.filled(named[0])), Level[word]
+
+
+def _read_tags(fields: Fields, name: str) -> tuple[tuple[str, str | None], ...]:
+    return tuple(_read_tag(tag) for tag in fields.items(name))
+
+
+def _read_tag(fields: Fields) -> tuple[str, str | None]:
+    key = fields.text("key", "")
+    if not TAG_KEY.fullmatch(key):
+        raise Rejected(Code.TAG_KEY_INVALID, key=key)
+    return key, fields.text("value") if fields.has("value") else None
+
+
+def _read_settings(fields: Fields, endpoint: str, *, with_config: bool) -> Iterator[tuple[str, str]]:
+    if gateway := fields.inner("ai_gateway"):
+        yield "ai_gateway", json.dumps(_read_gateway(gateway, endpoint))
+    if policy := fields.text("budget_policy_id", ""):
+        yield "budget_policy_id", json.dumps(policy)
+    if limits := _read_limits(fields):
+        yield "rate_limits", json.dumps(limits)
+    telemetry = fields.inner("telemetry_config")
+    if telemetry and with_config:  # without a config it is dropped in silence: observed
+        yield "telemetry_config", json.dumps(_read_telemetry(telemetry))
+
+
+def _read_limits(fields: Fields) -> list[dict[str, Any]]:
+    limits = fields.items("rate_limits")
+    for limit in limits:
+        limit.choice("key", LIMIT_KEYS, "endpoint")
+        limit.choice("renewal_period", ("minute",), "minute")
+        for count in ("calls", "tokens"):
+            limit.whole(count, least=0)
+        limit.text("principal", "")
+    return [{name: limit.values[name] for name in LIMIT_FIELDS if name in limit.values} for limit in limits]
+
+
+def _read_telemetry(fields: Fields) -> dict[str, Any]:
+    tables = fields.inner("table_names")
+    profile = fields.text("telemetry_profile_id", "")
+    features = fields.texts("enabled_telemetry_features")
+    for feature in features:
+        if feature not in TELEMETRY_FEATURES:
+            raise fields.bad("enabled_telemetry_features", f"some of {', '.join(TELEMETRY_FEATURES)}")
+    table = fields.inner("inference_table_config")
+    return {
+        "tables": {name: tables.text(name) for name in tables.values} if tables else {},
+        "profile": profile,
+        "features": features,
+        "inference_table": without_plaintext(table.values) if table else None,
+    }
+
+
+def without_plaintext(value: Any) -> Any:
+    """Return JSON without the fields that are written and never read: those named ``…_plaintext``."""
+    if isinstance(value, dict):
+        return {key: without_plaintext(inner) for key, inner in value.items() if not key.endswith("_plaintext")}
+    return [without_plaintext(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _read_gateway(fields: Fields, endpoint: str) -> dict[str, Any]:
+    parts = {name: fields.inner(name) for name in AI_GATEWAY}
+    kept: dict[str, Any] = {name: without_plaintext(part.values) for name, part in parts.items() if part}
+    if table := kept.get("inference_table_config"):
+        table.setdefault("table_name_prefix", endpoint)
+    if limits := _read_limits(fields):
+        kept["rate_limits"] = limits
+    return dict(sorted(kept.items()))
+
+
+def _read_config(fields: Fields) -> ConfigRequest:
+    capture = fields.inner("auto_capture_config")
+    if capture and capture.flag("enabled"):
+        raise Rejected(Code.INFERENCE_TABLE_RETIRED)
+    entities, twins = fields.items("served_entities"), fields.items("served_models")
+    if entities and twins:
+        raise Rejected(Code.MIXED_TWINS)
+    traffic = fields.inner("traffic_config")
+    routes = traffic.items("routes") if traffic else []
+    return ConfigRequest(
+        tuple(_read_entity(item, "entity") for item in entities)
+        or tuple(_read_entity(item, "model") for item in twins),
+        tuple(_read_route(route) for route in routes) or None,
+    )
+
+
+def _read_entity(fields: Fields, kind: str) -> EntitySpec:
+    for field in NOT_SIMULATED:
+        if fields.has(field):
+            advice = "Serve a registered model with 'entity_name' and 'entity_version'."
+            raise Rejected(Code.NOT_SIMULATED, what=f"'{fields.path(field)}'", advice=advice)
+    model, version = fields.filled(f"{kind}_name"), fields.label(f"{kind}_version")
+    name = fields.text("name", "") or _default_name(model, version)
+    if not ENTITY_NAME.fullmatch(name):
+        raise fields.bad("name", "1 to 63 letters, digits, '-' or '_'")
+    least, most = _read_range(fields, name)
+    sized = least is None and most is None
+    fields.flag("burst_scaling_enabled")
+    return EntitySpec(
+        name,
+        model,
+        version,
+        workload_type=fields.choice("workload_type", WORKLOAD_TYPES, "CPU"),
+        workload_size=fields.choice("workload_size", WORKLOAD_SIZES, "Small") if sized else None,
+        min_concurrency=least,
+        max_concurrency=most,
+        scale_to_zero=fields.flag("scale_to_zero_enabled"),
+        environment=fields.environment("environment_vars"),
+        instance_profile_arn=fields.text("instance_profile_arn", "") or None,
+    )
+
+
+def _read_range(fields: Fields, entity: str) -> tuple[int | None, int | None]:
+    least = fields.whole("min_provisioned_concurrency", least=0)
+    most = fields.whole("max_provisioned_concurrency", least=1)
+    if fields.has("workload_size") and (least is not None or most is not None):
+        raise Rejected(Code.SIZE_TWICE, entity=entity)
+    if least is not None and most is not None and least > most:
+        raise fields.bad("min_provisioned_concurrency", f"at most max_provisioned_concurrency ({most})")
+    return least, most
+
+
+def _default_name(model: str, version: str) -> str:
+    """Name an entity as recorded for Unity Catalog: the last segment and the version."""
+    stem = model.rpartition(".")[2] if in_unity_catalog(model) else model
+    return _NOT_IN_ENTITY_NAME.sub("-", f"{stem}-{version}")[-63:]
+
+
+def _read_route(fields: Fields) -> Route:
+    names = {fields.text(key, "") for key in ("served_entity_name", "served_model_name")} - {""}
+    if len(names) != 1:
+        raise fields.bad("served_entity_name", "the name of a served entity, the same as 'served_model_name' if both")
+    percentage = fields.whole("traffic_percentage", least=0, most=100)
+    if percentage is None:
+        raise fields.bad("traffic_percentage", "an integer from 0 to 100")
+    return Route(names.pop(), percentage)
+
+
+def in_unity_catalog(model: str) -> bool:
+    """Tell whether a model's name has the three levels of Unity Catalog."""
+    return model.count(".") == 2  # noqa: PLR2004 - three levels

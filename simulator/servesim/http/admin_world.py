@@ -1,0 +1,203 @@
+"""Admin operations on what a workspace is made of: models, trouble to come, and reset."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from servesim.core.commands import AddFault, RemoveFault, SetModelAccess
+from servesim.core.faults import Fault
+from servesim.http.admin_call import IN_WORKSPACE, AdminCall, Operation, Refused, answer, invalid, is_loopback, missing
+from servesim.service.documents import DocumentError, given_document
+from servesim.service.instants import milliseconds
+from servesim.service.routes import read_route
+from servesim.service.scenario import add_model
+
+if TYPE_CHECKING:
+    from servesim.core.registry import ModelVersion
+    from servesim.core.workspace import Workspace
+    from servesim.http.reply import Reply
+    from servesim.http.server import Server
+
+EFFECTS = ("fail", "delay", "hang")
+FAILED_MESSAGE = "servesim was told to let this deployment fail"
+MOST_TIMES = 1_000_000
+
+
+# --- models ---------------------------------------------------------------------------------------
+
+
+async def list_models(call: AdminCall) -> Reply:
+    """Answer every registered version."""
+    world = call.workspace.world
+    return answer({"models": [_model(world, model) for model in world.registry]})
+
+
+async def post_model(call: AdminCall) -> Reply:
+    """Register a version, written as an entry of a scenario's ``models:``."""
+    workspace = call.workspace
+    entry = await call.body()
+    check_code(call.server, {"models": [entry]})
+    try:
+        model = await add_model(workspace, given_document(entry, "model"), entry)
+    except DocumentError as error:
+        raise invalid(f"{error}.") from error
+    return answer(_model(workspace.world, model), 201)
+
+
+async def put_access(call: AdminCall) -> Reply:
+    """Say who may execute a model: ``{"allowed": ["data-science"]}``; null for everybody."""
+    clock, model = call.workspace.clock, call.parameters["model"]
+    body = await call.body("allowed")
+    allowed = body.get("allowed")
+    if "allowed" not in body or not (allowed is None or _are_names(allowed)):
+        raise invalid('Say who may execute it: {"allowed": ["alice@example.com", "a-group"]}, or null for everybody.')
+    clock.execute(SetModelAccess(model, None if allowed is None else tuple(allowed)))
+    return answer({"model": model, "allowed": allowed})
+
+
+def check_code(server: Server, scenario: dict[str, Any]) -> None:
+    """Refuse models whose code would run for whoever reaches this server; raise Refused."""
+    entries = scenario.get("models")
+    named = any(isinstance(entry, dict) and "mlflow" in entry for entry in entries) if _is_list(entries) else False
+    if (named or "mlflow_registry" in scenario) and not is_loopback(server.host):
+        raise Refused(
+            403,
+            "PERMISSION_DENIED",
+            "Loading an MLflow model runs its code, so a folder or registry can be named here only while the server "
+            "listens on loopback. Name it when the server starts: --model, --mlflow-registry or a scenario.",
+        )
+
+
+def _model(world: Workspace, model: ModelVersion) -> dict[str, Any]:
+    allowed = world.registry.restricted.get(model.name)
+    return {
+        "name": model.name,
+        "version": model.version,
+        "kind": model.kind,
+        "signature": json.loads(model.signature) if model.signature else None,
+        "has_example": model.example is not None,
+        "allowed": None if allowed is None else sorted(allowed),
+    }
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+def _are_names(value: Any) -> bool:
+    return _is_list(value) and all(isinstance(name, str) and name for name in value)
+
+
+# --- trouble --------------------------------------------------------------------------------------
+
+
+async def list_faults(call: AdminCall) -> Reply:
+    """Answer the trouble that is still to come, the oldest order first."""
+    return answer({"faults": [_fault(number, fault) for number, fault in call.workspace.world.faults.items()]})
+
+
+async def post_fault(call: AdminCall) -> Reply:
+    """Order trouble for the next deployment, or update, of an endpoint and entity, or of any."""
+    workspace = call.workspace
+    body = await call.body("effect", "endpoint", "entity", "message", "delay", "times")
+    fault = _read_fault(body)
+    number: int = workspace.clock.execute(AddFault(fault))
+    return answer(_fault(number, fault), 201)
+
+
+async def delete_fault(call: AdminCall) -> Reply:
+    """Take an order back."""
+    workspace, number = call.workspace, call.parameters["number"]
+    if _number(number) not in workspace.world.faults:
+        raise missing(f"There is no fault {number[:40]!r}: used up, or never ordered. GET .../faults lists them.")
+    workspace.clock.execute(RemoveFault(_number(number)))
+    return answer({})
+
+
+def _read_fault(body: dict[str, Any]) -> Fault:
+    effect = body.get("effect")
+    if effect not in EFFECTS:
+        raise invalid(f"effect must be one of {', '.join(EFFECTS)}; got {effect!r}.")
+    for name in ("endpoint", "entity", "message"):
+        if not isinstance(body.get(name), str | None):
+            raise invalid(f"{name} must be text; got {body[name]!r}.")
+    times = body.get("times", 1)
+    if not isinstance(times, int) or isinstance(times, bool) or not 1 <= times <= MOST_TIMES:
+        raise invalid(f"times must be a whole number from 1 to {MOST_TIMES:,}; got {times!r}.")
+    if (effect == "delay") != ("delay" in body):
+        raise invalid('The effect delay, and no other, needs to know how long: {"effect": "delay", "delay": "20m"}.')
+    message = body.get("message") or (FAILED_MESSAGE if effect == "fail" else "")
+    delay_ms = _delay(body["delay"]) if effect == "delay" else 0
+    return Fault(effect, body.get("endpoint"), body.get("entity"), message, delay_ms, times)
+
+
+def _delay(written: Any) -> int:
+    if not isinstance(written, str | int | float) or isinstance(written, bool):
+        raise invalid(f'delay must be a duration such as "20m"; got {written!r}.')
+    try:
+        delay = milliseconds(written)
+    except (ValueError, OverflowError) as error:
+        raise invalid(f"delay: {error}.") from error
+    if delay <= 0:
+        raise invalid(f"delay must be longer than nothing; got {written!r}.")
+    return delay
+
+
+# --- routes ---------------------------------------------------------------------------------------
+
+
+async def list_routes(call: AdminCall) -> Reply:
+    """Answer the routes that answer what is not simulated, the oldest first."""
+    return answer({"routes": call.workspace.routes.list()})
+
+
+async def post_route(call: AdminCall) -> Reply:
+    """Add a route with a fixed answer, written as in a scenario's ``routes:``."""
+    routes = call.workspace.routes
+    try:
+        route = read_route(await call.body())
+        routes.add(route)
+    except ValueError as error:
+        raise invalid(f"{error}.") from error
+    return answer(route.describe(), 201)
+
+
+async def delete_route(call: AdminCall) -> Reply:
+    """Remove a route."""
+    routes, number = call.workspace.routes, call.parameters["number"]
+    try:
+        routes.remove(_number(number))
+    except KeyError as error:
+        raise missing(f"There is no route {number[:40]!r}. GET .../routes lists them.") from error
+    return answer({})
+
+
+def _number(text: str) -> int:
+    """Read a number of a path; one that nothing has stands for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1  # noqa: PLR2004 - nothing has more digits
+
+
+def _fault(number: int, fault: Fault) -> dict[str, Any]:
+    return {
+        "number": number,
+        "effect": fault.effect,
+        "endpoint": fault.endpoint,
+        "entity": fault.entity,
+        "message": fault.message,
+        "delay_ms": fault.delay_ms,
+        "times": fault.times,
+    }
+
+
+OPERATIONS = (
+    Operation("GET", IN_WORKSPACE + "/models", list_models, "the registered model versions"),
+    Operation("POST", IN_WORKSPACE + "/models", post_model, "register one, written as in a scenario's models:"),
+    Operation("PUT", IN_WORKSPACE + "/models/{model}/access", put_access, "say who may execute it"),
+    Operation("GET", IN_WORKSPACE + "/faults", list_faults, "the trouble that was ordered and has not come yet"),
+    Operation("POST", IN_WORKSPACE + "/faults", post_fault, "order some for the next deployment: fail, delay, hang"),
+    Operation("DELETE", IN_WORKSPACE + "/faults/{number}", delete_fault, "take an order back"),
+    Operation("GET", IN_WORKSPACE + "/routes", list_routes, "the routes that answer what is not simulated"),
+    Operation("POST", IN_WORKSPACE + "/routes", post_route, "add one, written as in a scenario's routes:"),
+    Operation("DELETE", IN_WORKSPACE + "/routes/{number}", delete_route, "remove one"),
+)

@@ -1,0 +1,53 @@
+"""Lines of the log: one for each call, and one for what no call can be made of."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from aiohttp.http_exceptions import HttpProcessingError
+
+from servesim.http.reply import SERVED_MODEL_HEADER
+from servesim.service.routes import GRADE
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from servesim.http.reply import Reply
+
+logger = logging.getLogger("servesim")
+
+
+def shown(text: str, most: int) -> str:
+    """Return a path or name as a line of a log can hold it, or a terminal: printable ASCII."""
+    text = text[:most]
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(sign if " " <= sign <= "~" else ascii(sign)[1:-1] for sign in text)
+
+
+def line(principal: str, request: web.BaseRequest, path: str, reply: Reply) -> str:
+    """Return the line of a call: who, what, and the answer; no query, which may hold what nobody should read."""
+    served = reply.headers.get(SERVED_MODEL_HEADER, "")
+    text = f"{shown(principal, 200)} {request.method} {shown(path, 500)} -> {reply.status}"
+    if served:
+        text = f"{text} {served}"
+    told = reply.status >= HTTPStatus.BAD_REQUEST or reply.grade == GRADE
+    return f"{text} ({reply.grade})" if reply.grade and told else text
+
+
+def wire_logger() -> logging.Logger:
+    """Return the log of what no call can be made of."""
+    wire = logger.getChild("wire")
+    wire.addFilter(_in_one_line)  # once: adding it again changes nothing
+    return wire
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Shorten what is not HTTP (TLS, say): that is the client's mistake, and a traceback says nothing about it."""
+    problem = record.exc_info[1] if record.exc_info else None
+    if isinstance(problem, HttpProcessingError):
+        record.exc_info = None
+        record.msg, record.args = "%s: %s", (record.getMessage(), shown(" ".join(problem.message.split()), 200))
+    return True

@@ -1,0 +1,83 @@
+"""A workspace's settings from the words that people write: options, marker arguments, scenario keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from servesim.core.profile import Profile
+from servesim.service.clock import MODES, POLLS
+from servesim.service.hub import WorkspaceSettings
+from servesim.service.instants import instant_of, milliseconds
+from servesim.service.profiles import profile_named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+LONGEST_S = 7 * 86_400.0
+"""Real seconds that anything is waited for."""
+FASTEST = 1e9
+"""Simulated seconds a real second: a year takes 32 ms."""
+
+
+def settings_from(options: Mapping[str, Any]) -> WorkspaceSettings:
+    """Return the settings for options as written, None for its default; raise ValueError that names the option."""
+    unknown = sorted(options.keys() - set(SETTINGS))
+    if unknown:
+        message = f"servesim knows no setting {unknown[0]!r}; it knows {', '.join(SETTINGS)}"
+        raise ValueError(message)
+    read = {}
+    for name, value in options.items():
+        if value is not None:
+            field, reader = SETTINGS[name]
+            read[field] = reader(value)
+    return WorkspaceSettings(**read)
+
+
+def seconds(duration: str | float) -> float:
+    """Read a span of real time, a bare number (also as text) as seconds; raise ValueError."""
+    try:
+        number = float(duration)
+    except ValueError:
+        number = milliseconds(duration) / 1000
+    if not 0 <= number <= LONGEST_S:
+        message = f"{duration!r} is no span of real time: write 5s, 500ms or a number of seconds, at most a week"
+        raise ValueError(message)
+    return number
+
+
+def _rate(value: Any) -> float:
+    rate = float(value)
+    if not 0 < rate <= FASTEST:
+        message = f"rate must be a positive number of simulated seconds a second, at most {FASTEST:g}; got {rate}"
+        raise ValueError(message)
+    return rate
+
+
+def _profile(value: Any) -> Profile:
+    return value if isinstance(value, Profile) else profile_named(str(value))
+
+
+def _one_of(name: str, choices: tuple[Any, ...]) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if value not in choices:
+            message = f"{name} must be one of {', '.join(choices)}; got {value!r}"
+            raise ValueError(message)
+        return value
+
+    return read
+
+
+SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "clock": ("mode", _one_of("clock", MODES)),
+    "rate": ("rate", _rate),
+    "poll": ("poll", _one_of("poll", POLLS)),
+    "start": ("start", lambda value: instant_of(str(value))),
+    "seed": ("seed", int),
+    "profile": ("profile", _profile),
+    "unknown_models": ("unknown_models", _one_of("unknown_models", ("reject", "stub"))),
+    "mlflow_registry": ("mlflow_registry", str),
+    "hold_timeout": ("hold_timeout_s", seconds),
+    "model_serving": ("model_serving", _one_of("model_serving", ("enabled", "disabled"))),
+    "token_lifetime": ("token_lifetime_s", seconds),
+}
+"""The field of WorkspaceSettings that each name sets, and how it is read. Defaults stand there."""
