@@ -64,6 +64,7 @@ def test_there_is_no_operation_that_nobody_thought_of(endpoints):
     assert found - NOT_SIMULATED <= COVERED
 
 
+@pytest.mark.skipif(not hasattr(serving, "EndpointTags"), reason="older SDKs read a bare list, which is no answer now")
 def test_patch_changes_tags(endpoints):
     got = endpoints.patch("fraud", add_tags=[EndpointTag("team", "risk"), EndpointTag("urgent")])
     assert {(tag.key, tag.value) for tag in got.tags} == {("team", "risk"), ("urgent", None)}
@@ -135,6 +136,7 @@ def test_export_metrics(endpoints):
     assert float(line.rpartition("}")[2].split()[0]) == 1
 
 
+@pytest.mark.skipif("contents" not in serving.GetOpenApiResponse.__dataclass_fields__, reason="newer SDKs only")
 def test_get_open_api(endpoints):
     answer = endpoints.get_open_api("fraud")
     document = text_of(answer.contents)

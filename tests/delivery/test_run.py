@@ -100,4 +100,5 @@ def test_one_handle_is_used_by_several_threads():
 def test_importing_servesim_imports_nothing_else():
     code = "import sys; before = set(sys.modules); import servesim; print(*sorted(set(sys.modules) - before))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert set(run.stdout.split()) == {"__future__", "servesim"}
+    # Under coverage `__future__` is there already.
+    assert set(run.stdout.split()) | {"__future__"} == {"__future__", "servesim"}

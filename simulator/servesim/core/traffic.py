@@ -53,6 +53,8 @@ class _Second:
     work: list[int] = field(default_factory=_no_counts)
     latency_ms: int = 0
     queue_ms: int = 0
+    slow: int = 0
+    """How many took any time; the others stand in no bucket."""
 
 
 class Traffic:
@@ -77,6 +79,9 @@ class Traffic:
             second.errors_5xx += 1
         elif status >= _CLIENT_ERROR:
             second.errors_4xx += 1
+        if not latency:
+            return  # answered at once, as most are: `window` counts it in the first bucket of each
+        second.slow += 1
         second.latency[bisect_left(BOUNDS_MS, latency)] += 1
         second.queue[bisect_left(BOUNDS_MS, queue)] += 1
         second.work[bisect_left(BOUNDS_MS, latency - queue)] += 1
@@ -87,13 +92,15 @@ class Traffic:
         """Return the last minute's requests."""
         self._forget(now // SECOND)
         seconds = self._seconds
+        requests = sum(second.requests for second in seconds)
+        at_once = requests - sum(second.slow for second in seconds)
         return Window(
-            sum(second.requests for second in seconds),
+            requests,
             sum(second.errors_4xx for second in seconds),
             sum(second.errors_5xx for second in seconds),
-            _histogram([second.latency for second in seconds], sum(second.latency_ms for second in seconds)),
-            _histogram([second.queue for second in seconds], sum(second.queue_ms for second in seconds)),
-            _histogram([second.work for second in seconds], sum(s.latency_ms - s.queue_ms for s in seconds)),
+            _histogram(at_once, [second.latency for second in seconds], sum(second.latency_ms for second in seconds)),
+            _histogram(at_once, [second.queue for second in seconds], sum(second.queue_ms for second in seconds)),
+            _histogram(at_once, [second.work for second in seconds], sum(s.latency_ms - s.queue_ms for s in seconds)),
         )
 
     def _forget(self, at: int) -> None:
@@ -101,5 +108,6 @@ class Traffic:
             self._seconds.popleft()
 
 
-def _histogram(counts: list[list[int]], total_ms: int) -> Histogram:
-    return Histogram(tuple(map(sum, zip(_no_counts(), *counts, strict=True))), total_ms)
+def _histogram(at_once: int, counts: list[list[int]], total_ms: int) -> Histogram:
+    first, *rest = map(sum, zip(_no_counts(), *counts, strict=True))
+    return Histogram((first + at_once, *rest), total_ms)
