@@ -179,6 +179,28 @@ def test_permissions_go_by_id(endpoints):
         endpoints.get_permissions("fraud")
 
 
+def test_a_route_optimized_endpoint_is_queried_over_the_data_plane(world, endpoints):
+    from databricks.sdk import WorkspaceClient
+
+    world.principals.add(service_principal="robot", client_secret="planted-client-secret")
+    entity = ServedEntityInput(entity_name=MODEL, entity_version="2", scale_to_zero_enabled=True)
+    config = EndpointCoreConfigInput(name="fast", served_entities=[entity])
+    made = endpoints.create_and_wait("fast", config=config, route_optimized=True)
+    assert made.endpoint_url == f"{world.host}/serving-endpoints/fast/invocations"
+
+    def grant(level):
+        entry = ServingEndpointAccessControlRequest(service_principal_name="robot", permission_level=level)
+        endpoints.update_permissions(made.id, access_control_list=[entry])
+
+    client = WorkspaceClient(host=world.host, client_id="robot", client_secret="planted-client-secret")
+    grant(ServingEndpointPermissionLevel.CAN_VIEW)
+    with pytest.raises(ValueError, match="User is not authorized to the requested authorizations"):
+        client.serving_endpoints_data_plane.query("fast", dataframe_records=[{"amount": 1.5}])
+    grant(ServingEndpointPermissionLevel.CAN_QUERY)
+    answer = client.serving_endpoints_data_plane.query("fast", dataframe_records=[{"amount": 1.5}])
+    assert answer.predictions == [2]
+
+
 def test_an_endpoint_is_stopped_and_started_over_the_wire(world, endpoints):
     api = world.client().api_client
     api.do("POST", "/api/2.0/serving-endpoints/fraud/config:stop")

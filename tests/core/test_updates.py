@@ -45,7 +45,7 @@ def test_a_new_endpoint_is_pending_until_its_entities_are_ready(lab):
     assert not lab.world.is_ready(endpoint)
     lab.run(1)
     assert lab.world.is_ready(endpoint)
-    assert (endpoint.pending, endpoint.active.version, endpoint.updated) == (None, 1, lab.now)
+    assert (endpoint.pending, endpoint.active.version, endpoint.updated) == (None, 1, endpoint.created)
 
 
 def test_an_endpoint_can_begin_as_one_that_serves(lab):

@@ -275,7 +275,7 @@ def test_a_server_that_is_not_there(invoke):
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         result = invoke("fraud", "--data", RECORDS, "--url", url)
-    assert (result.exit_code, result.stdout) == (3, "")
+    assert (result.exit_code, result.stdout) == (5, "")
     assert f"no answer from {url}" in result.stderr
     assert "servesim serve" in result.stderr
 
@@ -285,7 +285,7 @@ def test_a_url_without_a_scheme_is_https(invoke):
         taken.bind(("127.0.0.1", 0))
         name = f"localhost:{taken.getsockname()[1]}"
         result = invoke("fraud", "--data", RECORDS, "--url", name)
-    assert result.exit_code == 3
+    assert result.exit_code == 5
     assert f"no answer from https://{name}" in result.stderr
 
 

@@ -125,8 +125,9 @@ def test_the_next_deployment_hangs_and_an_order_is_taken_back(servesim):
     create(servesim)
     servesim.clock.advance("2h")
     assert deployment(servesim)["deployment"] == "DEPLOYMENT_ABORTED"
-    with pytest.raises(Rejected):
+    with pytest.raises(Rejected) as refused:
         servesim.faults.remove(7)
+    assert refused.value.__notes__ == ["There is no fault 7: it was used up, removed, or never ordered."]
     with pytest.raises(ValueError, match="times is a whole number from 1"):
         servesim.faults.hang_next(times=0)
 

@@ -115,6 +115,18 @@ def test_who_was_told_of_no_authority_does_not(served):
     assert done.returncode == 60  # curl: the peer's certificate cannot be authenticated
 
 
+@pytest.mark.parametrize(
+    ("words", "exit_code"), [("wait --timeout 60s", 5), ("clock now", 5), ("invoke fraud --data {}", 5)]
+)
+def test_a_command_that_was_told_of_no_authority_says_so_at_once(served, words, exit_code):
+    environ = {**CLEAN, **without(served), "SERVESIM_URL": served["SERVESIM_URL"]}
+    command = [*SERVE[:3], *words.split()]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == exit_code
+    assert "shows a certificate that is not trusted here" in done.stderr
+    assert "SSL_CERT_FILE names its authority" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "::1", "sim.test"])
 def test_the_certificate_is_for_every_name_that_was_given(served, name):
     port = served["DATABRICKS_HOST"].rpartition(":")[2]

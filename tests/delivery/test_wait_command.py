@@ -93,6 +93,21 @@ def test_an_endpoint_whose_time_stands(command, deploy, here):
     assert "servesim clock advance 10m" in result.stderr
 
 
+def test_an_endpoint_that_stays_as_it_is_is_looked_at_less_and_less(command, deploy, here, monkeypatch):
+    pauses = []
+
+    def rest(pause):
+        pauses.append(pause)
+        if len(pauses) == 6:
+            here.clock.advance("10m")
+
+    monkeypatch.setattr("servesim.delivery.wait.rest", rest)
+    here._server.run(here.workspace.clock.set_mode("frozen"))
+    deploy("fraud")
+    assert command("wait", "-e", "fraud").stdout == "fraud is ready\n"
+    assert pauses == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+
+
 def test_an_endpoint_that_does_nothing(command, call):
     call("POST", ENDPOINTS, {"name": "empty"})
     result = command("wait", "-e", "empty")

@@ -62,7 +62,8 @@ def commands():
         "compose.yaml": [["servesim", *COMPOSE["services"]["servesim"]["command"]]],
     }
     for name in PIPELINES:
-        shown[name] = [shlex.split(text) for text in texts(pipeline(name)) if text.startswith("servesim ")]
+        lines = [text for text in texts(pipeline(name)) if text.startswith("servesim ")]
+        shown[name] = [shlex.split(re.split("[>&]", line)[0]) for line in lines]
     lines = (EXAMPLES / "README.md").read_text(encoding="utf-8").splitlines()
     shown["README.md"] = [shlex.split(re.split("[>&]", line[2:])[0]) for line in lines if line.startswith("$ servesim")]
     return [(name, line) for name, lines in shown.items() for line in lines]

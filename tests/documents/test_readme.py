@@ -37,8 +37,9 @@ def test_the_first_session_works_as_it_is_typed(tmp_path):
     assert session.count("\n") < 10
     script = "\n".join(re.sub(r"^\$ ", "", line) for line in session.splitlines() if "pip install" not in line)
     # A port that may be taken on this machine, and a person's pause before typing on: nothing else is changed.
-    script = script.replace("serve --unknown-models", "serve --port 0 --unknown-models").replace(" &\n", " > lines &\n")
-    ready = "server=$!; until grep -q NO_PROXY lines; do :; done; . ./lines\n"
+    script = script.replace("serve --unknown-models", "serve --port 0 --unknown-models")
+    script = script.replace(" & servesim wait\n", " > lines &\n")
+    ready = "server=$!; until grep -q NO_PROXY lines; do :; done; . ./lines; servesim wait\n"
     script = re.sub(r"export DATABRICKS_HOST.*\n", ready, script) + "\nkill $server; wait $server"
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     run = subprocess.run(
@@ -52,6 +53,23 @@ def test_the_first_session_works_as_it_is_typed(tmp_path):
     )
     assert run.stdout.count('"name":"fraud"') == 2
     assert re.search(r'\{"predictions": \[0\.\d+\]\}$', run.stdout)
+
+
+def test_the_https_of_the_guide_works_as_it_is_typed(tmp_path):
+    pytest.importorskip("trustme")
+    (script,) = (block for block in blocks("docs/guide.md", "sh") if "--tls" in block)
+    script = script.replace("serve --tls", "serve --port 0 --tls").replace(" &\n", " & server=$!\n")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    run = subprocess.run(
+        ["bash", "-euc", f"{script}\nkill $server; wait $server"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert run.stdout == '{"endpoints":[]}'
 
 
 def test_the_profile_and_the_scenario_of_the_guide_are_read(tmp_path):

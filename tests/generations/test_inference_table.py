@@ -7,7 +7,7 @@ import pytest
 from servesim.core.draws import Draws
 from servesim.core.profile import FAITHFUL
 from servesim.generations.inference_table import COLUMNS, PAYLOAD_LIMIT, UNLOGGED, rows
-from servesim.service.record import RequestRecord
+from servesim.service.recorded import RequestRecord
 
 NOON = 1_767_614_400_000
 HOUR = FAITHFUL.inference_table_delay_ms

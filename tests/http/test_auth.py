@@ -97,6 +97,15 @@ def test_host_discovery_needs_no_credential_and_names_no_workspace(wire, credent
     assert answer.json == {"oidc_endpoint": f"http://{wire.address}/oidc", "cloud": "AWS"}
 
 
+def test_me_of_a_service_principal_is_a_user_named_by_its_application(wire):
+    robot = "1f0e2d3c-0000-0000-0000-000000000000"
+    token = wire.handle.principals.add(service_principal=robot)
+    answer = wire.call("GET", "/api/2.0/preview/scim/v2/Me", headers={"Authorization": f"Bearer {token}"})
+    assert answer.json["schemas"] == ["urn:ietf:params:scim:schemas:core:2.0:User"]
+    assert answer.json["userName"] == robot
+    assert "emails" not in answer.json
+
+
 def test_me_names_the_caller_and_its_workspace(wire, servesim_server):
     answer = wire.call("GET", "/api/2.0/preview/scim/v2/Me")
     assert answer.json["userName"] == "tester@example.com"

@@ -37,8 +37,32 @@ ENTITY_KEYS = [
 ]
 
 
-def as_model(keys):
-    return [key.replace("entity_", "model_") for key in keys]
+MODEL_KEYS = [
+    "name",
+    "workload_size",
+    "workload_type",
+    "scale_to_zero_enabled",
+    "model_name",
+    "model_version",
+    "type",
+    "state",
+    "creator",
+    "creation_timestamp",
+]
+LISTED = [
+    "name",
+    "creator",
+    "creation_timestamp",
+    "last_updated_timestamp",
+    "state",
+    "config",
+    "id",
+    "route_optimized",
+    "permission_level",
+    "creator_display_name",
+    "creator_kind",
+    "description",
+]
 
 
 def test_get_has_the_recorded_keys_in_the_recorded_order(wire):
@@ -47,7 +71,7 @@ def test_get_has_the_recorded_keys_in_the_recorded_order(wire):
     assert list(got["state"]) == ["ready", "config_update", "suspend"]
     assert list(got["config"]) == ["served_entities", "served_models", "traffic_config", "config_version"]
     assert list(got["config"]["served_entities"][0]) == ENTITY_KEYS
-    assert list(got["config"]["served_models"][0]) == as_model(ENTITY_KEYS)
+    assert list(got["config"]["served_models"][0]) == MODEL_KEYS
     (route,) = got["config"]["traffic_config"]["routes"]
     assert list(route) == ["served_model_name", "traffic_percentage", "served_entity_name"]
     assert list(got["config"]["served_entities"][0]["state"]) == ["deployment", "deployment_state_message"]
@@ -61,7 +85,7 @@ def test_get_has_the_recorded_values(wire):
         "name": "fraud",
         "creator": "tester@example.com",
         "creation_timestamp": 1767603600000,
-        "last_updated_timestamp": got["last_updated_timestamp"],
+        "last_updated_timestamp": created,
         "state": {"ready": "READY", "config_update": "NOT_UPDATING", "suspend": "NOT_SUSPENDED"},
         "config": None,
         "id": None,
@@ -84,8 +108,20 @@ def test_get_has_the_recorded_values(wire):
         "creator": "tester@example.com",
         "creation_timestamp": created,
     }
-    assert all(stamp % 1000 == 0 for stamp in (created, got["last_updated_timestamp"]))
-    assert got["last_updated_timestamp"] > created
+    assert created % 1000 == 0
+
+
+@pytest.mark.servesim(clock="frozen")
+def test_asking_for_an_update_moves_the_last_update_and_its_end_does_not(wire):
+    made = wire.create().json
+    wire.handle.clock.advance("1h")
+    assert wire.call("GET", f"{ENDPOINTS}/fraud").json["last_updated_timestamp"] == made["creation_timestamp"]
+    put = wire.call("PUT", f"{ENDPOINTS}/fraud/config", {"served_entities": [{**ENTITY, "entity_version": "2"}]}).json
+    assert put["last_updated_timestamp"] == put["pending_config"]["start_time"] == made["creation_timestamp"] + 3600_000
+    wire.handle.clock.advance("1h")
+    ready = wire.call("GET", f"{ENDPOINTS}/fraud").json
+    assert ready["last_updated_timestamp"] == put["last_updated_timestamp"]
+    assert ready["config"]["config_version"] == 2
 
 
 def test_create_answers_as_recorded(wire):
@@ -125,8 +161,7 @@ def test_an_update_answers_with_both_configs(wire):
 def test_list_has_the_recorded_keys(wire):
     wire.ready(tags=[{"key": "team", "value": "risk"}])
     (listed,) = json.loads(wire.list())["endpoints"]
-    named = [key for key in DETAILED if key != "resource_credential_strategy"]
-    assert list(listed) == [*named, "tags"]
+    assert list(listed) == [*LISTED, "tags"]
     assert listed["state"] == {
         "ready": "READY",
         "config_update": "NOT_UPDATING",
@@ -137,6 +172,53 @@ def test_list_has_the_recorded_keys(wire):
         "served_entities": [{"name": "fraud-1", **ENTITY, "type": "UC_MODEL"}],
         "served_models": [{"name": "fraud-1", "model_name": "main.ml.fraud", "model_version": "1", "type": "UC_MODEL"}],
     }
+
+
+def test_list_tells_the_settings_that_the_sdk_reads_from_it(wire):
+    gateway = {"usage_tracking_config": {"enabled": True}}
+    wire.ready(ai_gateway=gateway, budget_policy_id="p", telemetry_config={"telemetry_profile_id": "t"})
+    wire.call("PATCH", f"{ENDPOINTS}/fraud/notifications", {"email_notifications": {"on_update_failure": ["a@b.c"]}})
+    (listed,) = json.loads(wire.list())["endpoints"]
+    assert list(listed) == [*LISTED, "ai_gateway", "budget_policy_id", "telemetry_config"]
+    assert listed["ai_gateway"] == gateway
+    got = wire.call("GET", f"{ENDPOINTS}/fraud").json
+    assert [key for key in got if key not in DETAILED] == [
+        "ai_gateway",
+        "budget_policy_id",
+        "email_notifications",
+        "telemetry_config",
+    ]
+
+
+# --- route-optimized endpoints --------------------------------------------------------------------
+
+
+@pytest.mark.servesim(clock="frozen")
+def test_a_route_optimized_endpoint_tells_where_it_is_queried_once_it_serves(wire):
+    made = wire.create(route_optimized=True).json
+    assert made["route_optimized"] is True
+    assert list(made) == ["pending_config" if key == "config" else key for key in DETAILED]
+    wire.handle.clock.advance("1h")
+    got = wire.call("GET", f"{ENDPOINTS}/fraud").json
+    assert list(got) == [*DETAILED, "data_plane_info", "endpoint_url"]
+    url = f"{wire.handle.host}/serving-endpoints/fraud/invocations"
+    assert got["endpoint_url"] == got["data_plane_info"]["query_info"]["endpoint_url"] == url
+    assert json.loads(got["data_plane_info"]["query_info"]["authorization_details"]) == [
+        {
+            "type": "workspace_permission",
+            "object_type": "serving-endpoints",
+            "object_path": f"/serving-endpoints/{got['id']}",
+            "actions": ["query_inference_endpoint"],
+        }
+    ]
+    assert "endpoint_url" not in json.loads(wire.list())["endpoints"][0]
+
+
+def test_each_reader_is_told_the_address_that_it_came_to(wire):
+    wire.ready(route_optimized=True)
+    hosts = ("one.example:81", wire.address, "two.example", "one.example:81")
+    urls = [wire.call("GET", f"{ENDPOINTS}/fraud", headers={"Host": host}).json["endpoint_url"] for host in hosts]
+    assert urls == [f"http://{host}/serving-endpoints/fraud/invocations" for host in hosts]
 
 
 def test_an_empty_workspace_lists_no_endpoints(wire):

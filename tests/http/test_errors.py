@@ -330,7 +330,9 @@ def test_a_model_that_gives_no_answer(wire, monkeypatch, outcome, expected, text
 )
 def test_what_is_not_simulated_is_501_and_on_record(wire, method, path, known):
     call = f"{method} {path}"
-    text = f"servesim does not simulate {call}. {known} Check method and path, or leave the call out of this test."
+    text = (
+        f"servesim does not simulate {call}. {known} Check method and path, or give it an answer of your own: a route."
+    )
     assert_refused(wire.call(method, path), 501, "NOT_IMPLEMENTED", text)
     assert wire.handle.not_simulated == {call: 1}
     line = wire.handle.log[-1]

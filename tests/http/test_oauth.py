@@ -80,11 +80,20 @@ REFUSED = {
     "another scope": ({"scope": "sql"}, 400, "invalid_scope"),
     "no assertion": ({"grant_type": JWT, "authorization_details": "[]"}, 400, "invalid_grant"),
     "an unknown assertion": ({"grant_type": JWT, "assertion": "x"}, 400, "invalid_grant"),
-    "details that are no JSON": ({"authorization_details": "{"}, 400, "invalid_request"),
-    "details that are no list": ({"authorization_details": "7"}, 400, "invalid_request"),
-    "details of nothing": ({"authorization_details": "[]"}, 400, "invalid_request"),
-    "details of something else": ({"authorization_details": '[{"object_path": "/jobs/1"}]'}, 400, "invalid_request"),
-    "deep details": ({"authorization_details": "[" * 10_000}, 400, "invalid_request"),
+    "details that are no JSON": ({"authorization_details": "{"}, 400, "invalid_authorization_details"),
+    "details that are no list": ({"authorization_details": "7"}, 400, "invalid_authorization_details"),
+    "details of nothing": ({"authorization_details": "[]"}, 400, "invalid_authorization_details"),
+    "details of something else": (
+        {"authorization_details": '[{"object_path": "/jobs/1"}]'},
+        400,
+        "invalid_authorization_details",
+    ),
+    "deep details": ({"authorization_details": "[" * 10_000}, 400, "invalid_authorization_details"),
+    "an unknown endpoint": (
+        {"authorization_details": '[{"object_path": "/serving-endpoints/0"}]'},
+        401,
+        "invalid_authorization_details",
+    ),
 }
 
 
@@ -133,6 +142,19 @@ def test_discovery_leads_back_to_where_the_client_came(wire, host, base):
     found = wire.call("GET", path, headers={"Host": host}, token=False).json
     assert found["token_endpoint"] == f"{base}/oidc/v1/token"
     assert found["authorization_endpoint"] == f"{base}/oidc/v1/authorize"
+
+
+def test_a_token_for_an_endpoint_needs_the_right_to_query_it(wire):
+    wire.handle.principals.add(service_principal="stranger", client_secret=SECRET)
+    made = wire.ready().json["id"]
+    details = json.dumps([{"object_path": f"/serving-endpoints/{made}"}])
+    statuses = []
+    for level in ("CAN_VIEW", "CAN_QUERY"):
+        grant = {"service_principal_name": "stranger", "permission_level": level}
+        wire.call("PUT", f"/api/2.0/permissions/serving-endpoints/{made}", {"access_control_list": [grant]})
+        answer = ask(wire, basic("stranger"), authorization_details=details)
+        statuses.append((answer.status, answer.json.get("error_description")))
+    assert statuses == [(401, "User is not authorized to the requested authorizations"), (200, None)]
 
 
 # --- how long a token lives -----------------------------------------------------------------------
@@ -212,7 +234,7 @@ def test_who_is_removed_has_no_tokens_left(wire, client, hub, servesim_server):
 
 
 def test_a_token_for_one_endpoint_cannot_get_one_for_all(wire, client):
-    details = json.dumps([{"object_path": "/serving-endpoints/0"}])
+    details = json.dumps([{"object_path": f"/serving-endpoints/{wire.ready().json['id']}"}])
     token = granted(wire)
     answer = ask(wire, {}, grant_type=JWT, assertion=token, authorization_details=details)
     assert answer.status == 200

@@ -92,6 +92,38 @@ def test_telemetry_gives_a_profile_and_names_the_payload_table(wire):
     }
 
 
+def test_the_payload_table_is_named_after_the_logs_table_whatever_was_asked_for(wire):
+    tables = {"table_names": {"logs_table": "main.ml.logs"}, "inference_table_config": {"name": "main.ml.other"}}
+    wire.ready(telemetry_config=tables)
+    config = wire.call("GET", FRAUD).json["telemetry_config"]
+    assert config["inference_table_config"] == {"name": "main.ml.logs_payload"}
+
+
+def test_telemetry_without_tables_or_a_profile_is_discarded(wire):
+    nothing = {"enabled_telemetry_features": ["TELEMETRY_FEATURE_LOGS"]}
+    assert "telemetry_config" not in wire.ready(telemetry_config=nothing).json
+    path = f"{FRAUD}/telemetry-config"
+    kept = wire.call("PATCH", path, {"telemetry_config": {"telemetry_profile_id": "p"}}).json
+    assert kept["telemetry_config"] == {"telemetry_profile_id": "p"}
+    assert wire.call("PATCH", path, {"telemetry_config": nothing}).json == kept
+    assert "telemetry_config" not in wire.call("PATCH", path, {}).json
+
+
+def test_notifications_of_nobody_are_none(wire):
+    wire.ready()
+    path = f"{FRAUD}/notifications"
+    wire.call("PATCH", path, {"email_notifications": {"on_update_failure": ["ops@example.com"]}})
+    assert wire.call("PATCH", path, {}).json == {"email_notifications": {}, "name": "fraud"}
+    assert "email_notifications" not in wire.call("GET", FRAUD).json
+
+
+def test_settings_that_are_empty(wire):
+    wire.ready()
+    assert wire.call("PATCH", f"{FRAUD}/tags", {}).json == {"tags": []}
+    assert wire.call("PUT", f"{FRAUD}/rate-limits", {}).json == {"rate_limits": []}
+    assert wire.call("PUT", f"{FRAUD}/ai-gateway", {}).json == {}
+
+
 def test_plaintext_secrets_are_never_echoed(wire):
     gateway = {"guardrails": {"input": {"key_plaintext": "planted", "safety": True}}}
     wire.ready(ai_gateway=gateway)

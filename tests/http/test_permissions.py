@@ -104,6 +104,53 @@ def test_patch_merges_and_put_replaces(wire, alice):
     assert len(grant(wire)["access_control_list"]) == 1
 
 
+ADMINS = {
+    "group_name": "admins",
+    "all_permissions": [
+        {"permission_level": "CAN_MANAGE", "inherited": True, "inherited_from_object": ["/serving-endpoints/"]}
+    ],
+}
+
+
+def test_permissions_as_they_are_answered(wire, alice):
+    robot = "1f0e2d3c-0000-0000-0000-000000000000"
+    wire.handle.principals.add(service_principal=robot)
+    answer = grant(
+        wire,
+        {"user_name": "alice@example.com", "permission_level": "CAN_QUERY"},
+        {"user_name": "nobody@example.com", "permission_level": "CAN_VIEW"},
+        {"service_principal_name": robot, "permission_level": "CAN_VIEW"},
+        {"group_name": "analysts", "permission_level": "CAN_MANAGE"},
+    )
+
+    def direct(level):
+        return [{"permission_level": level, "inherited": False}]
+
+    assert answer == {
+        "object_id": f"/serving-endpoints/{wire.id}",
+        "object_type": "serving-endpoint",
+        "access_control_list": [
+            {"group_name": "analysts", "all_permissions": direct("CAN_MANAGE")},
+            {
+                "service_principal_name": robot,
+                "display_name": robot,
+                "all_permissions": direct("CAN_VIEW"),
+            },
+            {"user_name": "alice@example.com", "display_name": "alice", "all_permissions": direct("CAN_QUERY")},
+            {"user_name": "nobody@example.com", "all_permissions": direct("CAN_VIEW")},
+            ADMINS,
+        ],
+    }
+
+
+def test_admins_who_were_granted_something_have_one_entry(wire, alice):
+    (entry,) = grant(wire, {"group_name": "admins", "permission_level": "CAN_VIEW"})["access_control_list"]
+    assert entry["all_permissions"] == [
+        {"permission_level": "CAN_VIEW", "inherited": False},
+        *ADMINS["all_permissions"],
+    ]
+
+
 @pytest.mark.parametrize(
     "entry",
     [

@@ -580,7 +580,7 @@ def test_paced_time_does_not_wait_for_loads(wall):
         assert (bench.elapsed, bench.loads, endpoint.in_transition) == (11 * MINUTE, [TO_READY], True)
         bench.gate.set()
         await turns()
-        assert (endpoint.in_transition, endpoint.updated) == (False, START_MS + 11 * MINUTE)
+        assert (endpoint.in_transition, endpoint.events[-1].instant) == (False, START_MS + 11 * MINUTE)
         bench.gate.clear()
         bench.clock.execute(WorkerDied(bench.deployment().id))
         await bench.clock.advance(MINUTE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from servesim.service import vault as module
@@ -55,6 +57,8 @@ PRINTED = {
     "as it is": ("pass\nword one", "say pass\nword one!"),
     "as a literal": ("pass\nword one", "{'KEY': 'pass\\nword one'}"),
     "as a literal in ASCII": ("päss", "{'KEY': 'p\\xe4ss'}"),
+    "as JSON": ('pass"wörd\\one', json.dumps({"KEY": 'pass"wörd\\one'})),
+    "as JSON in UTF-8": ('pass"wörd\\one', json.dumps({"KEY": 'pass"wörd\\one'}, ensure_ascii=False)),
     "line by line": ("-----BEGIN\nabcdefgh\n", "worker: -----BEGIN\nworker: abcdefgh\n"),
     "twice": ("x1y2z3", "x1y2z3 x1y2z3"),
     "with signs of a pattern": ("a.b*c(", "a.b*c("),
@@ -75,6 +79,32 @@ def test_of_two_values_that_begin_alike_the_longer_goes_whole():
     vault.put("s", "short", b"abc")
     vault.put("s", "long", b"abcdef")
     assert vault.scrub("abcdef abc") == f"{REDACTED} {REDACTED}"
+
+
+@pytest.mark.parametrize("values", [("abcdef", "defghi"), ("abcdefghij", "cdefghijklmn"), ("abcd", "bcdefghijklm")])
+def test_of_two_values_that_overlap_neither_leaves_its_end(values):
+    vault = Vault()
+    for number, value in enumerate(values):
+        vault.put("s", str(number), value.encode())
+    whole = "abcdefghijklmn"[: max("abcdefghijklmn".index(value) + len(value) for value in values)]
+    assert vault.scrub(f"<{whole}>") == f"<{REDACTED}>"
+
+
+def test_a_value_that_is_in_the_mark_itself_breaks_no_mark():
+    vault = Vault()
+    vault.put("s", "k", b"planted")
+    vault.put("s", "short", b"RED")
+    assert vault.scrub("planted RED") == f"{REDACTED} {REDACTED}"
+
+
+def test_many_long_values_are_looked_for_at_once():
+    vault = Vault()
+    values = ["\n".join(f"{number} {line:040}" for line in range(2_000)) for number in range(50)]
+    for number, value in enumerate(values):
+        vault.put("s", str(number), value.encode())
+    text = "".join(map(str, range(10_000)))
+    # As alternatives of one pattern they would take a minute.
+    assert vault.scrub(text + values[7] + text) == text + REDACTED + text
 
 
 def test_blank_values_redact_nothing():

@@ -1,7 +1,8 @@
 """Everything that changes the world, as frozen values that can be written down and executed again.
 
 A recorded run is the list of these in order: what clients asked for, how time moved, and how each effect
-on the real world (loading a model, a worker's death) came out.
+on the real world (loading a model, a worker's death) came out. They are named tuples, which are made in a third of
+the time that a frozen dataclass takes: two of them are made for every request.
 """
 
 from __future__ import annotations
@@ -90,15 +91,13 @@ Tags = tuple[tuple[str, str | None], ...]
 """Tags by key, each perhaps with a value."""
 
 
-@dataclass(frozen=True, slots=True)
-class AddModel:
+class AddModel(NamedTuple):
     """Register a model version."""
 
     model: ModelVersion
 
 
-@dataclass(frozen=True, slots=True)
-class CreateEndpoint:
+class CreateEndpoint(NamedTuple):
     """Create an endpoint; without a config it exists and serves nothing."""
 
     name: str
@@ -113,8 +112,7 @@ class CreateEndpoint:
     """Begin with every deployment ready, as in a world that is read from a scenario."""
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateConfig:
+class UpdateConfig(NamedTuple):
     """Replace an endpoint's config once the new one is ready."""
 
     name: str
@@ -122,39 +120,34 @@ class UpdateConfig:
     config: ConfigRequest
 
 
-@dataclass(frozen=True, slots=True)
-class CancelUpdate:
+class CancelUpdate(NamedTuple):
     """Give up an update in progress; the real service offers it in its UI only."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteEndpoint:
+class DeleteEndpoint(NamedTuple):
     """Delete an endpoint, in any state. Without a principal servesim itself asks, as everywhere below."""
 
     name: str
     principal: Principal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StopEndpoint:
+class StopEndpoint(NamedTuple):
     """Let an endpoint's compute go and keep its config."""
 
     name: str
     principal: Principal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StartEndpoint:
+class StartEndpoint(NamedTuple):
     """Deploy the config of a stopped endpoint again."""
 
     name: str
     principal: Principal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeTags:
+class ChangeTags(NamedTuple):
     """Add or replace some tags of an endpoint and take others away."""
 
     name: str
@@ -163,8 +156,7 @@ class ChangeTags:
     removed: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeSetting:
+class ChangeSetting(NamedTuple):
     """Replace one of an endpoint's settings; an empty text takes it away."""
 
     name: str
@@ -175,8 +167,7 @@ class ChangeSetting:
     """JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class SetPermissions:
+class SetPermissions(NamedTuple):
     """Replace what was granted on an endpoint, or add to it."""
 
     endpoint_id: str
@@ -185,44 +176,38 @@ class SetPermissions:
     replace: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PutMember:
+class PutMember(NamedTuple):
     """Add a principal to the workspace, or change its groups and entitlements."""
 
     member: Member
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveMember:
+class RemoveMember(NamedTuple):
     """Take a principal out of the workspace; what it created stays."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class SetModelAccess:
+class SetModelAccess(NamedTuple):
     """Say who may execute a registered model: names of principals and groups, or everybody."""
 
     model: str
     allowed: tuple[str, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class AddFault:
+class AddFault(NamedTuple):
     """Order trouble for the next deployments that fit."""
 
     fault: Fault
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveFault:
+class RemoveFault(NamedTuple):
     """Take back an order for trouble."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Admit:
+class Admit(NamedTuple):
     """Let a request in: by the split, or to one served entity."""
 
     endpoint: str
@@ -232,24 +217,21 @@ class Admit:
     principal: Principal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(NamedTuple):
     """A request was answered by its model, with an HTTP status."""
 
     request: int
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class GiveUp:
+class GiveUp(NamedTuple):
     """A request that is held or running will never be answered by its model."""
 
     request: int
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class LoadFinished:
+class LoadFinished(NamedTuple):
     """How loading a deployment's model came out; ``error`` is the real reason if it failed."""
 
     deployment_id: str
@@ -257,23 +239,20 @@ class LoadFinished:
     log: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerDied:
+class WorkerDied(NamedTuple):
     """The process behind a deployment ended by itself."""
 
     deployment_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class NotSimulated:
+class NotSimulated(NamedTuple):
     """Somebody called what is not simulated; the event log says so."""
 
     principal: str
     call: str
 
 
-@dataclass(frozen=True, slots=True)
-class CreateScope:
+class CreateScope(NamedTuple):
     """Make a secret scope; ``manager`` None gives it to whoever makes it."""
 
     scope: str
@@ -281,16 +260,14 @@ class CreateScope:
     manager: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteScope:
+class DeleteScope(NamedTuple):
     """Delete a secret scope with all its secrets."""
 
     scope: str
     principal: Principal | None
 
 
-@dataclass(frozen=True, slots=True)
-class PutSecret:
+class PutSecret(NamedTuple):
     """Add a secret, or give it another value; the value itself is in no command."""
 
     scope: str
@@ -298,8 +275,7 @@ class PutSecret:
     principal: Principal | None
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteSecret:
+class DeleteSecret(NamedTuple):
     """Delete a secret."""
 
     scope: str
@@ -307,8 +283,7 @@ class DeleteSecret:
     principal: Principal | None
 
 
-@dataclass(frozen=True, slots=True)
-class PutSecretAcl:
+class PutSecretAcl(NamedTuple):
     """Give a user or group a level on a secret scope."""
 
     scope: str
@@ -318,8 +293,7 @@ class PutSecretAcl:
     """``READ``, ``WRITE`` or ``MANAGE``."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteSecretAcl:
+class DeleteSecretAcl(NamedTuple):
     """Take back what a user or group was given on a secret scope."""
 
     scope: str
@@ -327,15 +301,13 @@ class DeleteSecretAcl:
     grantee: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """Let the next event happen if it is due at or before ``until``."""
 
     until: int
 
 
-@dataclass(frozen=True, slots=True)
-class MoveTo:
+class MoveTo(NamedTuple):
     """Move time to an instant before which nothing is due."""
 
     instant: int
@@ -374,8 +346,7 @@ Command = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LoadModel:
+class LoadModel(NamedTuple):
     """An effect: load a deployment's model for real and report with LoadFinished."""
 
     deployment_id: str

@@ -50,9 +50,19 @@ def admit(world: Workspace, command: Admit) -> Ticket:
         endpoint.requests += 1
     world.tickets_given += 1
     deployment = world.deployments[entity.deployment_id]
-    ticket = Ticket(world.tickets_given, endpoint.name, name, deployment, TicketState.RUNNING)
-    ticket.principal, ticket.config_version, ticket.draw = command.principal, config.version, draw
-    ticket.admitted = ticket.started = world.timeline.now
+    now = world.timeline.now
+    ticket = Ticket(
+        world.tickets_given,
+        endpoint.name,
+        name,
+        deployment,
+        TicketState.RUNNING,
+        principal=command.principal,
+        config_version=config.version,
+        draw=draw,
+        admitted=now,
+        started=now,
+    )
     _seat(world, ticket, deployment, timed=command.timed)
     return ticket
 

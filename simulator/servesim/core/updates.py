@@ -187,7 +187,8 @@ def retire(world: Workspace, endpoint: Endpoint, left: Config | None) -> None:
 def move(world: Workspace, endpoint: Endpoint, signal: EndpointSignal) -> None:
     """Move an endpoint along its table."""
     endpoint.phase = endpoints.TABLE[endpoint.phase, signal]
-    endpoint.updated = world.timeline.now
+    if signal not in {EndpointSignal.SWITCH, EndpointSignal.FAIL}:  # recorded: becoming ready is no update
+        endpoint.updated = world.timeline.now
     show(world, endpoint)
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 import click
 
 from servesim.delivery.defaults import DEFAULT_ADMIN_TOKEN, DEFAULT_URL
-from servesim.delivery.invoke import LONGEST_S, Target, Unreachable, call, checked_url
+from servesim.delivery.invoke import LONGEST_S, Target, Unreachable, call, checked_url, no_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -58,8 +58,8 @@ class AdminClient:
             answered = call(self._target, BASE + path, body, method=method, timeout_s=LONGEST_S)
         except Unreachable as reason:
             raise NotReached(
-                f"asked {self.url}; nothing answers there ({reason}). Start `servesim serve`, or name another server "
-                "with --url or SERVESIM_URL."
+                f"asked {self.url}; {no_answer(reason)}. Start `servesim serve`, or name another server with --url "
+                "or SERVESIM_URL."
             ) from reason
         except ValueError as error:  # a token that no header can hold
             raise click.UsageError(str(error)) from error
@@ -83,7 +83,11 @@ def admin_options(*, workspace: bool = True) -> Callable[[Callable[..., None]], 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
         def run(url: str, admin_token: str, **options: Any) -> None:
-            function(client=AdminClient(url, admin_token), **options)
+            client = AdminClient(url, admin_token)
+            try:
+                function(client=client, **options)
+            except (KeyError, TypeError, AttributeError) as error:  # an answer without what servesim answers with
+                raise Negative(f"{client.url} does not answer as servesim does; is it servesim?") from error
 
         # Written from the last to the first, as decorators are.
         command = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(run)
@@ -127,15 +131,20 @@ def url_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def show(document: Any) -> None:
     """Print JSON: indented on a terminal, in one line elsewhere."""
-    terminal = sys.stdout.isatty()
+    terminal = sys.stdout is not None and sys.stdout.isatty()  # none: it was closed
     click.echo(json.dumps(document, indent=2 if terminal else None))
 
 
 def columns(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     """Return lines in which the cells of a column stand below each other; the last column is as long as it is."""
-    table = [list(heads), *([str(cell) for cell in row] for row in rows)]
+    table = [list(heads), *([plain(str(cell)) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+
+
+def plain(text: str) -> str:
+    """Return a text as one line that changes nothing on a terminal: signs that print nothing are written out."""
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def span(ms: int) -> str:

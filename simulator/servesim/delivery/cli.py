@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from importlib import import_module
 
 import click
@@ -26,11 +27,21 @@ class _Commands(click.Group):
         command: click.Command = import_module(f"servesim.delivery.{cmd_name}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; a full disk behind its output is no failure of ours."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise click.ClickException(f"what was to be written has no room: {error.strerror}") from error
+
 
 @click.command(cls=_Commands, context_settings=CONTEXT)
 @click.version_option(servesim.__version__, prog_name="servesim")
 def main() -> None:
     """Databricks Model Serving, simulated on your own machine.
 
-    Start with `servesim demo` to see it work, or `servesim serve` and the export lines that it prints.
+    Start with `servesim demo` to see it work, or `servesim serve` and the export lines that it prints. The commands
+    beside these two ask a running server: that of the lines, or of --url.
     """

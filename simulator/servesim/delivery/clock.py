@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from servesim.delivery.admin_client import admin_options, columns, inside, show, span
+from servesim.delivery.admin_client import admin_options, columns, inside, plain, show, span
 from servesim.service.clock import MODES
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _held(clock: dict[str, Any]) -> list[str]:
     lines = []
     for one in clock["held"]:
         waits = f"waits for {one['waits_for']}, due {one['due']}" if one["due"] else "waits, and nothing is pending"
-        lines.append(f"Request {one['request']} of {one['requester'] or 'nobody'} to {place(one)} {waits}.")
+        lines.append(plain(f"Request {one['request']} of {one['requester'] or 'nobody'} to {place(one)} {waits}."))
     left = clock["held_count"] - len(lines)
     return [*lines, f"... and {left:,} more requests are held."] if left else lines
 

@@ -18,6 +18,7 @@ import click
 from servesim.delivery import findings, logins
 from servesim.delivery.defaults import DEFAULT_ADMIN_TOKEN, DEFAULT_URL
 from servesim.delivery.findings import Finding, Surroundings
+from servesim.delivery.invoke import is_header_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,7 +47,7 @@ class Bundle(NamedTuple):
     path: str | None
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="Say whether clients of this shell would reach servesim.")
 @click.option(
     "--url",
     envvar="SERVESIM_URL",
@@ -74,7 +75,7 @@ def command(*, url: str, as_json: bool) -> None:
     """  # noqa: D301 - click reads the control character itself
     try:
         found = examine(checked(url), os.environ, Path.home())
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, http.client.HTTPException) as error:
         click.echo(f"Error: it could not look around: {error}", err=True)
         sys.exit(COULD_NOT_RUN)
     broken = any(finding.level == "breaks" for finding in found)
@@ -137,6 +138,10 @@ def _credential(around: Surroundings, authority: Path | None) -> Iterator[Findin
         yield Finding("note", about, "Set; not tried, because clients would take it elsewhere.")
         return
     authorization = _authorization(around, authority)
+    if not is_header_text(authorization):
+        so = "Set, with a character that no header can hold, e.g. a line break at its end."
+        yield Finding("breaks", about, so, "Export it anew, as `servesim serve` printed it.")
+        return
     status, document = ask(around.url, ME, authorization, authority) if authorization else (0, None)
     if status == _OK:
         name = document.get("userName", "") if isinstance(document, dict) else ""
@@ -167,11 +172,13 @@ def _basic(user: str, password: str) -> str:
 def _admin(around: Surroundings, authority: Path | None) -> Iterator[Finding]:
     """Try the admin token: servesim's own commands need it."""
     name = "SERVESIM_ADMIN_TOKEN"
-    status, _ = ask(around.url, ADMIN, f"Bearer {around.environ.get(name) or DEFAULT_ADMIN_TOKEN}", authority)
+    token = around.environ.get(name) or DEFAULT_ADMIN_TOKEN
+    status = ask(around.url, ADMIN, f"Bearer {token}", authority)[0] if is_header_text(token) else 0
     if status == _OK:
         yield Finding("fine", name, "The one that the server takes, or its default.")
     else:
-        so = f"Not what the server takes (GET {ADMIN}: {status}): `servesim clock` and its like are refused."
+        asked = f"GET {ADMIN}: {status}" if status else "no header can hold it"
+        so = f"Not what the server takes ({asked}): `servesim clock` and its like are refused."
         yield Finding("note", name, so, "Export the one that `servesim serve` printed; see also its --allowed-host.")
 
 
@@ -236,11 +243,13 @@ def ask(
         body = answer.read(ANSWER_BYTES)
     try:
         return answer.status, json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return answer.status, None
 
 
 def _print(found: list[Finding], url: str) -> None:
+    if sys.stdout is None:
+        return  # it was closed: the exit code tells
     from rich.console import Console  # noqa: PLC0415 - only where somebody looks at it
     from rich.table import Table  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above

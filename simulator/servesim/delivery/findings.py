@@ -186,6 +186,8 @@ def _netrc(around: Surroundings) -> Iterator[Finding]:
     host = urlsplit(around.url).hostname or ""
     named = around.environ.get("NETRC")
     for path in [Path(named).expanduser()] if named else [around.home / ".netrc", around.home / "_netrc"]:
+        if not path.is_file():
+            continue  # nor is one read that has no end
         try:
             found = netrc.netrc(path).authenticators(host)
         except (netrc.NetrcParseError, OSError, UnicodeDecodeError):

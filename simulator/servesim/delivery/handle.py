@@ -62,9 +62,10 @@ class LocalServer:
         self.run(self.server.stop())
         with self._gate:
             self._stopped = True
+        # On the loop itself: the thread that stops it may be running a loop of its own.
+        asyncio.run_coroutine_threadsafe(_cancel_the_rest(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.run_until_complete(_cancel_the_rest())
         self._loop.close()
 
     def __enter__(self) -> Self:
@@ -93,7 +94,12 @@ class LocalServer:
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the server's loop and wait for it; RuntimeError once the server has stopped."""
-        return self.submit(coroutine).result()
+        future = self.submit(coroutine)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # whoever waited has been interrupted: nothing goes on for nobody
+            raise
 
     def open(self, *, scenario: str | Path | None = None, **options: Any) -> Servesim:
         """Make a fresh workspace with a token of its own; see ``settings_from`` for the options.

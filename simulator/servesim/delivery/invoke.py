@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import ipaddress
 import json
+import ssl
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +25,13 @@ EXAMPLES = "/_servesim/v1/examples/"
 LONGEST_S = 600.0
 """Real seconds after which no answer is expected: more than the longest that an answer may take."""
 
+UNSENDABLE = "the token has a character that no header can hold, e.g. a line break at its end"
+
 JSON = "application/json"
 CSV = "text/csv"
 
 ERROR_ANSWER = 1
-UNREACHABLE = 3
+UNREACHABLE = 5
 
 _ADVICE = {
     400: "Compare the request with one that the model accepts: servesim invoke {endpoint} --example.",
@@ -43,6 +46,25 @@ _ADVICE = {
 
 class Unreachable(Exception):  # noqa: N818 - named for what is so
     """Nobody answered, or what answered does not speak HTTP."""
+
+    answers = False
+    """Whether something is there all the same, so that waiting for it is of no use."""
+
+
+class Untrusted(Unreachable):
+    """The certificate that was shown is signed by nobody whom this process trusts."""
+
+    answers = True
+
+
+def no_answer(reason: Unreachable) -> str:
+    """Say why there was no answer."""
+    if reason.answers:
+        return (
+            f"what answers there shows a certificate that is not trusted here ({reason}). Set the lines that "
+            "`servesim serve --tls` printed: SSL_CERT_FILE names its authority"
+        )
+    return f"nothing answers there ({reason})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +93,7 @@ class Answered:
         """The body as JSON; as text where it is none."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self.body.decode("utf-8", "replace")
 
 
@@ -95,6 +117,8 @@ def call(
     timeout_s: float = LONGEST_S,
 ) -> Answered:
     """Send a POST, a GET without a body; no proxy stands before loopback. Raise Unreachable, ValueError."""
+    if not is_header_text(target.token):
+        raise ValueError(UNSENDABLE)  # http.client's own error would show it
     headers = {"Authorization": f"Bearer {target.token}"}
     if body is not None:
         headers["Content-Type"] = content_type
@@ -104,9 +128,15 @@ def call(
         with opener.open(request, timeout=timeout_s) as response:
             return Answered(response.status, response.read(), response.headers)
     except URLError as error:
-        raise Unreachable(str(error.reason)) from error
+        untrusted = isinstance(error.reason, ssl.SSLCertVerificationError)
+        raise (Untrusted if untrusted else Unreachable)(str(error.reason)) from error
     except (OSError, http.client.HTTPException) as error:
         raise Unreachable(str(error) or type(error).__name__) from error
+
+
+def is_header_text(credential: str) -> bool:
+    """Tell whether a header can hold a credential."""
+    return credential.isascii() and credential.isprintable()
 
 
 def scoring_path(endpoint: str, entity: str | None = None) -> str:
@@ -153,7 +183,7 @@ def command(**options: Any) -> None:
             _fail(f"POST {target.url}{path}", answered, options["endpoint"], target)
     except Unreachable as reason:
         click.echo(
-            f"Error: no answer from {target.url}: {reason}\n"
+            f"Error: no answer from {target.url}: {no_answer(reason) if reason.answers else reason}\n"
             "Start a server with `servesim serve`, or name another with --url or DATABRICKS_HOST.",
             err=True,
         )
@@ -167,11 +197,12 @@ def checked_url(url: str) -> str:
     full = (url if "://" in url else f"https://{url}").rstrip("/")
     try:
         parts = urlsplit(full)
-        bad = parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0
+        bad = parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or "@" in parts.netloc
     except ValueError:
         bad = True
     if bad:
-        raise click.BadParameter(f"{url!r} is not the URL of a server; write e.g. {DEFAULT_URL}", param_hint="--url")
+        shown = "what has a user or password in it" if "@" in url else repr(url)
+        raise click.BadParameter(f"{shown} is not the URL of a server; write e.g. {DEFAULT_URL}", param_hint="--url")
     return full
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_FILE = "~/.databrickscfg"
+SIZE_LIMIT = 256 * 1024
+"""Characters of a file of profiles that is looked at: thousands of profiles."""
 SETTINGS_SECTION = "__settings__"
 
 # Attribute of the SDK's Config: its variables, of which the first that is set counts, and the way to log in to which
@@ -109,12 +111,13 @@ def read_profiles(environ: Mapping[str, str]) -> ProfileFile:
     path = Path(environ.get("DATABRICKS_CONFIG_FILE") or DEFAULT_FILE).expanduser()
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        with path.open(encoding="utf-8") as file:
-            parser.read_file(file)
+        parser.read_string(_content(path))
     except (FileNotFoundError, NotADirectoryError):
         return ProfileFile(path, {}, None)
     except (OSError, UnicodeDecodeError) as error:
         return ProfileFile(path, {}, None, f"it cannot be read ({type(error).__name__})")
+    except _Unfit as error:
+        return ProfileFile(path, {}, None, str(error))
     except configparser.Error as error:
         line = getattr(error, "lineno", None)
         return ProfileFile(path, {}, None, "it is no file of profiles" + (f" (line {line})" if line else ""))
@@ -125,6 +128,20 @@ def read_profiles(environ: Mapping[str, str]) -> ProfileFile:
         profiles = {"DEFAULT": common, **profiles}
     named = settings.get("default_profile", "").strip()
     return ProfileFile(path, profiles, named or ("DEFAULT" if common else None))
+
+
+class _Unfit(Exception):  # noqa: N818 - what is so, not a failure of ours
+    """A path leads to what nobody keeps profiles in."""
+
+
+def _content(path: Path) -> str:
+    if path.exists() and not path.is_file():  # some have no end, some wait for a writer
+        raise _Unfit("it is no ordinary file")
+    with path.open(encoding="utf-8") as file:
+        text = file.read(SIZE_LIMIT + 1)
+    if len(text) > SIZE_LIMIT:
+        raise _Unfit(f"it is longer than {SIZE_LIMIT:,} characters")
+    return text
 
 
 def _own(parser: configparser.ConfigParser, section: str) -> dict[str, str]:

@@ -12,10 +12,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from servesim.core.commands import AddModel, CancelUpdate, SetModelAccess
+from servesim.core.errors import Rejected
+from servesim.generations import ga_texts
 from servesim.models.stubs import Behaviour, Stub
 from servesim.models.threads import inside_model
 from servesim.service import sources
-from servesim.service.instants import instant_of, iso, milliseconds
+from servesim.service.instants import instant_of, iso, milliseconds, writable
 from servesim.service.routes import RouteReply, fixed_route, function_route
 from servesim.service.settings import settings_from
 from servesim.service.versions import function_version, stub_version
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from servesim.payloads.signature import Signature
     from servesim.service.clock import Mode
     from servesim.service.hub import HostedWorkspace, Hub
-    from servesim.service.record import RequestRecord
+    from servesim.service.recorded import RequestRecord
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -87,7 +89,7 @@ def blocking(
     def method(self: Part[O], /, *args: P.args, **kwargs: P.kwargs) -> R:
         if waits is not None:
             refuse_inside_model(waits)
-        return self._server.run(operation(self._operations, *args, **kwargs))
+        return self._server.run(_in_words(operation, self._operations, *args, **kwargs))
 
     return method
 
@@ -102,9 +104,20 @@ def awaiting(
     async def method(self: Part[O], /, *args: P.args, **kwargs: P.kwargs) -> R:
         if waits is not None:
             refuse_inside_model(waits)
-        return await asyncio.wrap_future(self._server.submit(operation(self._operations, *args, **kwargs)))
+        return await asyncio.wrap_future(self._server.submit(_in_words(operation, self._operations, *args, **kwargs)))
 
     return method
+
+
+async def _in_words(
+    operation: Callable[Concatenate[O, P], Coroutine[Any, Any, R]], on: O, *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """Await an operation; a refusal gets the text that the wire would have, as a note for the traceback."""
+    try:
+        return await operation(on, *args, **kwargs)
+    except Rejected as rejected:
+        rejected.add_note(ga_texts.describe(rejected)[1])
+        raise
 
 
 class WorkspaceOperations:
@@ -167,7 +180,7 @@ class ClockOperations:
             message = f"time does not run backwards: advance({by!r})"
             raise ValueError(message)
         async with self._advancing:  # two that advance by ten minutes each move time by twenty
-            return await self.run_until(iso(self._workspace.clock.now() + delta))
+            return await self.run_until(iso(writable(self._workspace.clock.now() + delta)))
 
     @waits_for_time("servesim.clock.run_until")
     async def run_until(self, instant: str) -> str:

@@ -21,7 +21,7 @@ STDOUT = "-"
 MOST_LISTED = 1_000
 
 
-@click.group("requests")
+@click.group("requests", short_help="List requests, export inference tables.")
 def command() -> None:
     """See what a running server was asked, and export inference tables.
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DEFAULTS = WorkspaceSettings()
 
 
-@click.command("serve")
+@click.command("serve", short_help="Serve until Ctrl-C, and point clients here.")
 @option("--host", default="127.0.0.1", help="Address to listen on.")
 @option("--allow-remote", is_flag=True, help="Permit a --host that other machines reach.")
 @option("--port", default=8765, type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one.")
@@ -59,8 +59,8 @@ DEFAULTS = WorkspaceSettings()
     "--clock",
     default=DEFAULTS.mode,
     type=click.Choice(MODES),
-    help="How simulated time moves: by itself to what somebody waits for (autojump), not at all (frozen: a test's "
-    "handle moves it), or with the wall clock (paced).",
+    help="How simulated time moves: by itself to what somebody waits for (autojump), when told "
+    "(frozen: `servesim clock`, the admin API), or with the wall clock (paced).",
 )
 @option("--rate", default=DEFAULTS.rate, help="Simulated seconds a real second, with --clock paced.")
 @option(
@@ -135,7 +135,7 @@ def command(context: click.Context, /, **options: Any) -> None:
     servesim serve --model main.ml.fraud=constant:0.5  one that you know
     servesim serve --mlflow-registry sqlite:///mlflow.db
     servesim serve --clock paced --rate 60             a simulated minute a second
-    servesim serve --tls                               HTTPS, with the lines that make clients trust it
+    servesim serve --tls                               HTTPS with a certificate of its own
     SERVESIM_SEED=7 servesim serve                     options are variables too
 
     Is a client going elsewhere all the same? `servesim doctor` says why. Exit code 0: stopped by a signal, 1: it

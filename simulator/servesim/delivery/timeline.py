@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from servesim.delivery.admin_client import admin_options, columns, inside, show
+from servesim.delivery.admin_client import admin_options, columns, inside, plain, show
 from servesim.delivery.clock import CLOCK, ahead, standing
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _HEADS = ("INSTANT", "ENDPOINT", "WHAT", "ABOUT", "")
 _FOLLOWED = "{:<24}  {:<12}  {:<23}  {:<14}  {}"
 
 
-@click.command("timeline")
+@click.command("timeline", short_help="Print what happened and what is ahead.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what happens, until Ctrl-C.")
 @click.option("--endpoint", "-e", metavar="NAME", help="Of this endpoint alone.")
 @click.option("--last", default=50, show_default=True, type=click.IntRange(0, 10_000), help="How many lines.")
@@ -83,4 +83,5 @@ def _print(events: Iterable[dict[str, Any]], *, as_json: bool) -> None:
 
 
 def _cells(event: dict[str, Any]) -> tuple[str, ...]:
-    return event["instant"], event["endpoint"] or "-", event["what"], event["subject"], event["detail"]
+    cells = event["instant"], event["endpoint"] or "-", event["what"], event["subject"], event["detail"]
+    return tuple(map(plain, cells))

@@ -10,17 +10,19 @@ import click
 
 from servesim.delivery.admin_client import BASE, Negative, NotReached, show, url_option
 from servesim.delivery.defaults import DEFAULT_TOKEN
-from servesim.delivery.invoke import Answered, Target, Unreachable, call, checked_url
+from servesim.delivery.invoke import Answered, Target, Unreachable, call, checked_url, no_answer
 from servesim.service.clock import Stopwatch, rest
 from servesim.service.settings import seconds
 
 HEALTH = BASE + "/health"
 ENDPOINTS = "/api/2.0/serving-endpoints/"
 LOOK_EVERY_S = 0.1
+LONGEST_PAUSE_S = 1.0
+"""Between two looks at an endpoint that stays as it is: each is a request on the server's record."""
 ONE_CALL_S = 10.0
 
 
-@click.command("wait")
+@click.command("wait", short_help="Wait until a server answers or an endpoint is ready.")
 @click.option("--endpoint", "-e", metavar="NAME", help="Wait on until no update of it is in progress and it is ready.")
 @click.option("--timeout", default="60s", show_default=True, help="Real time to wait at most.")
 @click.option(
@@ -86,7 +88,7 @@ class _Wait:
 
     def for_endpoint(self, endpoint: str) -> dict[str, Any]:
         """Wait until an endpoint is ready and return its state; raise Negative or NotReached."""
-        seen = None
+        seen, pause_s = None, LOOK_EVERY_S
         while True:
             state = self._state(endpoint)
             update, ready = state.get("config_update"), state.get("ready")
@@ -98,25 +100,28 @@ class _Wait:
                 raise Negative(f"endpoint {endpoint} is {ready}, and no update of it is in progress.")
             if state != seen:
                 click.echo(f"waiting for endpoint {endpoint}: {ready}, update {update}", err=True)
-                seen = state
-            if self._is_over():
+                seen, pause_s = state, LOOK_EVERY_S
+            if self._is_over(pause_s):
                 raise Negative(
                     f"endpoint {endpoint} was not ready within {self._limit} of real time. Does simulated time move? "
                     "See `servesim clock now`, and `servesim clock advance 10m` where it is frozen."
                 )
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    def _is_over(self) -> bool:
+    def _is_over(self, pause_s: float = LOOK_EVERY_S) -> bool:
         if self.watch.seconds() >= self._limit_s:
             return True
-        rest(LOOK_EVERY_S)
+        rest(pause_s)
         return False
 
     def _health(self) -> str | None:
-        """Return why the server is not there; None once it is."""
+        """Return why the server is not there, None once it is; raise NotReached where waiting is of no use."""
         try:
             answered = self._get(HEALTH)
         except Unreachable as reason:
-            return f"nothing answers there ({reason})"
+            if reason.answers:
+                raise NotReached(f"asked {self.target.url}; {no_answer(reason)}.") from reason
+            return no_answer(reason)
         return None if answered.well else f"its health check says {answered.status}"
 
     def _state(self, endpoint: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from servesim.core.profile import PROFILES
-from servesim.delivery.admin_client import admin_options, columns, inside, show
+from servesim.delivery.admin_client import admin_options, columns, inside, plain, show
 from servesim.service.clock import MODES
 from servesim.service.documents import DocumentError, read_document
 
@@ -84,7 +84,7 @@ def _print_exports(client: AdminClient, made: dict[str, Any]) -> None:
     click.echo(f"export DATABRICKS_HOST={shlex.quote(made['url'] if made.get('port') else client.url)}")
     for number, (principal, token) in enumerate(tokens):
         line = f"export DATABRICKS_TOKEN={shlex.quote(token)}"
-        click.echo(line if number == 0 else f"# {principal}: {line}")
+        click.echo(line if number == 0 else f"# {plain(principal)}: {line}")
     click.echo(f"export SERVESIM_WORKSPACE={shlex.quote(made['name'])}")
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from servesim.core.access import ADMINS, Grantee, Level
+from servesim.core.access import Level
 from servesim.core.deployment import UP, Cause, Phase
 from servesim.core.endpoint import EndpointPhase
 from servesim.generations import ga_words
-from servesim.generations.ga_requests import GRANTEES, in_unity_catalog
+from servesim.generations.ga_requests import in_unity_catalog
 
 if TYPE_CHECKING:
     from servesim.core.deployment import Deployment
@@ -41,9 +41,17 @@ UPDATE_WORDS = {
 }
 """``state.config_update`` by phase."""
 
+LISTED_SETTINGS = ("ai_gateway", "budget_policy_id", "telemetry_config")
+"""What LIST tells of an endpoint's settings; GET tells its notifications as well, and neither its rate limits."""
 
-def render_endpoint(world: Workspace, endpoint: Endpoint, level: Level = Level.CAN_MANAGE) -> dict[str, Any]:
-    """Return an endpoint as its GET gives it to somebody with a level, keys in the order of the recordings."""
+
+def render_endpoint(
+    world: Workspace, endpoint: Endpoint, level: Level = Level.CAN_MANAGE, base_url: str = ""
+) -> dict[str, Any]:
+    """Return an endpoint as its GET gives it to somebody with a level, keys in the order of the recordings.
+
+    ``base_url`` is scheme and host of this server as that reader knows it: a route-optimized endpoint tells its URL.
+    """
     document: dict[str, Any] = {
         "name": endpoint.name,
         "creator": endpoint.creator.name,
@@ -68,12 +76,16 @@ def render_endpoint(world: Workspace, endpoint: Endpoint, level: Level = Level.C
         "resource_credential_strategy": "EMBEDDED_CREDENTIALS",
         "description": endpoint.description,
         **_tags(endpoint),
-        **_settings(world, endpoint),
+        **_settings(world, endpoint, (*LISTED_SETTINGS, "email_notifications")),
+        **_data_plane(endpoint, base_url),
     }
 
 
 def render_summary(world: Workspace, endpoint: Endpoint, level: Level = Level.CAN_MANAGE) -> dict[str, Any]:
-    """Return an endpoint as LIST gives it: names and versions, no shares, nothing pending."""
+    """Return an endpoint as LIST gives it: names and versions, no shares, nothing pending.
+
+    Recorded are the keys up to the description and their order, which is not that of GET; the others are documented.
+    """
     document: dict[str, Any] = {
         "name": endpoint.name,
         "creator": endpoint.creator.name,
@@ -89,12 +101,13 @@ def render_summary(world: Workspace, endpoint: Endpoint, level: Level = Level.CA
     return {
         **document,
         "id": endpoint.id,
-        "permission_level": level.name,
         "route_optimized": endpoint.route_optimized,
+        "permission_level": level.name,
         "creator_display_name": endpoint.creator.display_name,
         "creator_kind": endpoint.creator.kind,
         "description": endpoint.description,
         **_tags(endpoint),
+        **_settings(world, endpoint, LISTED_SETTINGS),
     }
 
 
@@ -106,33 +119,6 @@ def render_tags(endpoint: Endpoint) -> dict[str, Any]:
 def render_setting(endpoint: Endpoint, setting: str) -> Any:
     """Return one of the settings that are kept as they were sent."""
     return json.loads(endpoint.settings.get(setting, "{}"))
-
-
-def render_permissions(world: Workspace, endpoint: Endpoint) -> dict[str, Any]:
-    """Return who may do what with an endpoint; the admins come last."""
-    return {
-        "object_id": f"/serving-endpoints/{endpoint.id}",
-        "object_type": "serving-endpoint",
-        "access_control_list": [
-            *(_granted(world, grantee, level) for grantee, level in sorted(endpoint.acl.items())),
-            {
-                "group_name": ADMINS,
-                "all_permissions": [
-                    {
-                        "permission_level": Level.CAN_MANAGE.name,
-                        "inherited": True,
-                        "inherited_from_object": ["/serving-endpoints/"],
-                    }
-                ],
-            },
-        ],
-    }
-
-
-def render_levels() -> dict[str, Any]:
-    """Return the permission levels of an endpoint and what they mean."""
-    levels = [{"permission_level": level.name, "description": text} for level, text in ga_words.LEVELS.items()]
-    return {"permission_levels": levels}
 
 
 def render_events(endpoint: Endpoint, limit: int) -> dict[str, Any]:
@@ -149,29 +135,38 @@ def _event(line: LogLine) -> dict[str, Any] | None:
     return {"event_type": words.kind, "status": words.status, "message": message, "timestamp": line.instant}
 
 
-def _granted(world: Workspace, grantee: Grantee, level: Level) -> dict[str, Any]:
-    field = next(field for field, kind in GRANTEES.items() if kind == grantee.kind)
-    member = world.directory.find(grantee.name) if grantee.kind != "group" else None
-    return {
-        field: grantee.name,
-        **({"display_name": member.principal.display_name} if member else {}),
-        "all_permissions": [{"permission_level": level.name, "inherited": False}],
-    }
-
-
 def _tags(endpoint: Endpoint) -> dict[str, Any]:
     # A tag without a value comes back without one: chosen, no recording shows it.
     tags = [{"key": key} if value is None else {"key": key, "value": value} for key, value in endpoint.tags.items()]
     return {"tags": tags} if tags else {}
 
 
-def _settings(world: Workspace, endpoint: Endpoint) -> dict[str, Any]:
-    """Return what GET echoes of the settings; rate limits are not among it."""
-    echoed = ("ai_gateway", "budget_policy_id", "email_notifications")
-    kept = {name: json.loads(endpoint.settings[name]) for name in echoed if name in endpoint.settings}
-    if "telemetry_config" in endpoint.settings:
-        kept["telemetry_config"] = _telemetry(world, endpoint)
-    return kept
+def _settings(world: Workspace, endpoint: Endpoint, told: tuple[str, ...]) -> dict[str, Any]:
+    """Return those of an endpoint's settings that are told, in alphabetical order."""
+    return {
+        name: _telemetry(world, endpoint) if name == "telemetry_config" else json.loads(endpoint.settings[name])
+        for name in sorted(told)
+        if name in endpoint.settings
+    }
+
+
+def _data_plane(endpoint: Endpoint, base_url: str) -> dict[str, Any]:
+    """Return where and with which rights a route-optimized endpoint is queried.
+
+    Documented are the fields and the details. Chosen are that they come with the first config that serves, and the
+    URL: the real one has a host of its own, and a path that begins with the workspace's id.
+    """
+    if not endpoint.route_optimized or endpoint.active is None:
+        return {}
+    url = f"{base_url}/serving-endpoints/{endpoint.name}/invocations"
+    details = {
+        "type": "workspace_permission",
+        "object_type": "serving-endpoints",
+        "object_path": f"/serving-endpoints/{endpoint.id}",
+        "actions": ["query_inference_endpoint"],
+    }
+    query_info = {"endpoint_url": url, "authorization_details": json.dumps([details])}
+    return {"data_plane_info": {"query_info": query_info}, "endpoint_url": url}
 
 
 def _telemetry(world: Workspace, endpoint: Endpoint) -> dict[str, Any]:
@@ -179,7 +174,8 @@ def _telemetry(world: Workspace, endpoint: Endpoint) -> dict[str, Any]:
     asked = json.loads(endpoint.settings["telemetry_config"])
     table = asked["inference_table"]
     if table is not None and "logs_table" in asked["tables"]:
-        table = {"name": f"{asked['tables']['logs_table']}_payload", **table}
+        # Observed: the payload table is named after the logs table, whatever name was asked for.
+        table = {**table, "name": f"{asked['tables']['logs_table']}_payload"}
     drawn = world.draws.stream("id", "telemetry", endpoint.id).hexadecimal(0)
     return {
         "telemetry_profile_id": asked["profile"] or drawn,
@@ -217,6 +213,7 @@ def _config(world: Workspace, config: Config) -> dict[str, Any]:
 def _entity(world: Workspace, entity: ServedEntity, kind: str) -> dict[str, Any]:
     spec = entity.spec
     deployment = world.deployments[entity.deployment_id]
+    model = {f"{kind}_name": spec.model, f"{kind}_version": spec.version}
     optional = {
         "workload_size": spec.workload_size,
         "min_provisioned_concurrency": spec.min_concurrency,
@@ -226,9 +223,11 @@ def _entity(world: Workspace, entity: ServedEntity, kind: str) -> dict[str, Any]
         "environment_vars": dict(spec.environment) or None,
         "instance_profile_arn": spec.instance_profile_arn,
     }
+    sent = {field: value for field, value in optional.items() if value is not None}
     return {
-        **_named(entity, kind),
-        **{field: value for field, value in optional.items() if value is not None},
+        "name": spec.name,
+        # As recorded: the older twin tells its sizes first.
+        **(model | sent if kind == "entity" else sent | model),
         **_type(entity),
         "state": {"deployment": WORDS[deployment.phase], "deployment_state_message": _message(deployment)},
         "creator": entity.creator.name,

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from servesim.core.traffic import Histogram, Window
     from servesim.core.workspace import Workspace
 
-CONTENT_TYPE = "text/plain"
-"""What the client of the SDK asks for."""
-
 IDLE_CPU = 2.3
 """Percent that an idle Small endpoint was observed to use."""
 IDLE_MEMORY = 6.8

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
 from servesim.core.access import Grantee, Level
 from servesim.core.commands import (
-    ChangeSetting,
     ChangeTags,
     ConfigRequest,
     CreateEndpoint,
@@ -19,10 +17,9 @@ from servesim.core.commands import (
 )
 from servesim.core.errors import Code, Rejected
 from servesim.generations.fields import Fields
+from servesim.generations.ga_settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from servesim.core.access import Principal
 
 ENDPOINT_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?")
@@ -51,12 +48,6 @@ NOT_SIMULATED = (
 )
 """Fields of a served entity that ask for something else than a custom model."""
 
-AI_GATEWAY = ("fallback_config", "guardrails", "inference_table_config", "usage_tracking_config")
-"""Objects in ``ai_gateway``, beside its list ``rate_limits``."""
-
-LIMIT_FIELDS = ("calls", "tokens", "key", "principal", "renewal_period")
-LIMIT_KEYS = ("user", "endpoint", "user_group", "service_principal")
-TELEMETRY_FEATURES = tuple(f"TELEMETRY_FEATURE_{name}" for name in ("LOGS", "METRICS", "TRACES", "INFERENCE_TABLE"))
 GRANTEES = {"user_name": "user", "group_name": "group", "service_principal_name": "service_principal"}
 """The kinds of grantee by the field that names one."""
 
@@ -82,7 +73,7 @@ def read_create(body: Any, principal: Principal) -> CreateEndpoint:
         description=fields.text("description", ""),
         route_optimized=fields.flag("route_optimized"),
         tags=_read_tags(fields, "tags"),
-        settings=tuple(_read_settings(fields, name, with_config=config is not None)),
+        settings=tuple(read_settings(fields, name, with_config=config is not None)),
     )
 
 
@@ -97,32 +88,12 @@ def read_tags(name: str, body: Any, principal: Principal) -> ChangeTags:
     return ChangeTags(name, principal, _read_tags(fields, "add_tags"), tuple(fields.texts("delete_tags")))
 
 
-def read_rate_limits(name: str, body: Any, principal: Principal) -> ChangeSetting:
-    """Turn the body of the deprecated rate limits into its command; raise Rejected."""
-    return ChangeSetting(name, principal, "rate_limits", json.dumps(_read_limits(Fields(body))))
-
-
-def read_gateway(name: str, body: Any, principal: Principal) -> ChangeSetting:
-    """Turn the body of an AI Gateway config, which replaces the whole, into its command; raise Rejected."""
-    gateway = _read_gateway(Fields(body), name)
-    return ChangeSetting(name, principal, "ai_gateway", json.dumps(gateway) if gateway else "")
-
-
-def read_notifications(name: str, body: Any, principal: Principal) -> ChangeSetting:
-    """Turn the body of the e-mail notifications into its command; raise Rejected."""
-    lists = Fields(body).inner("email_notifications") or Fields({})
-    kept = {field: lists.texts(field) for field in ("on_update_success", "on_update_failure") if lists.has(field)}
-    return ChangeSetting(name, principal, "email_notifications", json.dumps(kept))
-
-
-def read_telemetry(name: str, body: Any, principal: Principal) -> ChangeSetting:
-    """Turn the body of a telemetry config, whose absence takes it away, into its command; raise Rejected."""
-    config = Fields(body).inner("telemetry_config")
-    return ChangeSetting(name, principal, "telemetry_config", json.dumps(_read_telemetry(config)) if config else "")
-
-
 def read_permissions(endpoint_id: str, body: Any, principal: Principal, *, replace: bool) -> SetPermissions:
-    """Turn an access control list into its command; raise Rejected."""
+    """Turn an access control list into its command; raise Rejected.
+
+    Whoever is named need not be known here: chosen. The real service knows its account's directory, of which a
+    workspace here has only the part that a test gave it.
+    """
     entries = Fields(body).items("access_control_list")
     return SetPermissions(endpoint_id, principal, tuple(_read_grant(entry) for entry in entries), replace)
 
@@ -146,62 +117,6 @@ def _read_tag(fields: Fields) -> tuple[str, str | None]:
     if not TAG_KEY.fullmatch(key):
         raise Rejected(Code.TAG_KEY_INVALID, key=key)
     return key, fields.text("value") if fields.has("value") else None
-
-
-def _read_settings(fields: Fields, endpoint: str, *, with_config: bool) -> Iterator[tuple[str, str]]:
-    if gateway := fields.inner("ai_gateway"):
-        yield "ai_gateway", json.dumps(_read_gateway(gateway, endpoint))
-    if policy := fields.text("budget_policy_id", ""):
-        yield "budget_policy_id", json.dumps(policy)
-    if limits := _read_limits(fields):
-        yield "rate_limits", json.dumps(limits)
-    telemetry = fields.inner("telemetry_config")
-    if telemetry and with_config:  # without a config it is dropped in silence: observed
-        yield "telemetry_config", json.dumps(_read_telemetry(telemetry))
-
-
-def _read_limits(fields: Fields) -> list[dict[str, Any]]:
-    limits = fields.items("rate_limits")
-    for limit in limits:
-        limit.choice("key", LIMIT_KEYS, "endpoint")
-        limit.choice("renewal_period", ("minute",), "minute")
-        for count in ("calls", "tokens"):
-            limit.whole(count, least=0)
-        limit.text("principal", "")
-    return [{name: limit.values[name] for name in LIMIT_FIELDS if name in limit.values} for limit in limits]
-
-
-def _read_telemetry(fields: Fields) -> dict[str, Any]:
-    tables = fields.inner("table_names")
-    profile = fields.text("telemetry_profile_id", "")
-    features = fields.texts("enabled_telemetry_features")
-    for feature in features:
-        if feature not in TELEMETRY_FEATURES:
-            raise fields.bad("enabled_telemetry_features", f"some of {', '.join(TELEMETRY_FEATURES)}")
-    table = fields.inner("inference_table_config")
-    return {
-        "tables": {name: tables.text(name) for name in tables.values} if tables else {},
-        "profile": profile,
-        "features": features,
-        "inference_table": without_plaintext(table.values) if table else None,
-    }
-
-
-def without_plaintext(value: Any) -> Any:
-    """Return JSON without the fields that are written and never read: those named ``…_plaintext``."""
-    if isinstance(value, dict):
-        return {key: without_plaintext(inner) for key, inner in value.items() if not key.endswith("_plaintext")}
-    return [without_plaintext(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _read_gateway(fields: Fields, endpoint: str) -> dict[str, Any]:
-    parts = {name: fields.inner(name) for name in AI_GATEWAY}
-    kept: dict[str, Any] = {name: without_plaintext(part.values) for name, part in parts.items() if part}
-    if table := kept.get("inference_table_config"):
-        table.setdefault("table_name_prefix", endpoint)
-    if limits := _read_limits(fields):
-        kept["rate_limits"] = limits
-    return dict(sorted(kept.items()))
 
 
 def _read_config(fields: Fields) -> ConfigRequest:
@@ -240,6 +155,7 @@ def _read_entity(fields: Fields, kind: str) -> EntitySpec:
         workload_size=fields.choice("workload_size", WORKLOAD_SIZES, "Small") if sized else None,
         min_concurrency=least,
         max_concurrency=most,
+        # Left out it is false: chosen; what is known is that some workspaces refuse to guess.
         scale_to_zero=fields.flag("scale_to_zero_enabled"),
         environment=fields.environment("environment_vars"),
         instance_profile_arn=fields.text("instance_profile_arn", "") or None,

@@ -88,6 +88,8 @@ TEXTS: dict[Code, Text] = {
         *_MISSING,
         "Serving endpoint with id '{id}' does not exist. Permissions are kept by the endpoint's id, not by its name.",
         "chosen",
+        "of an endpoint that was deleted the service goes on answering for a while, which is observed; here it is "
+        "missing at once, since nobody says for how long",
     ),
     Code.LEVEL_UNKNOWN: Text(
         *_INVALID,
@@ -215,6 +217,7 @@ TEXTS: dict[Code, Text] = {
         *_INVALID,
         "A config needs at least one served entity: 'served_entities' is missing or empty.",
         "chosen",
+        "whether an update that names no entities keeps the ones there are is not known",
     ),
     Code.ENTITY_LIMIT: Text(
         *_INVALID,

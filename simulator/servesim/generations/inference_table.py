@@ -45,7 +45,7 @@ UNLOGGED = frozenset({401, 403, 429, 500})
 
 
 Record = Any
-"""A ``RequestRecord`` of ``service/record.py``, of a layer above this one."""
+"""A ``RequestRecord`` of ``service/recorded.py``, of a layer above this one."""
 
 
 class Rows(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from servesim.http.admin_call import IN_WORKSPACE, AdminCall, Operation, answer, invalid
 from servesim.service import waiting
 from servesim.service.clock import MODES
-from servesim.service.instants import instant_of, iso, milliseconds
+from servesim.service.instants import instant_of, iso, milliseconds, writable
 from servesim.service.settings import settings_from
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ async def advance(call: AdminCall) -> Reply:
         delta = milliseconds(by)
         if delta < 0:
             raise invalid(f"Time does not run backwards: by={by!r}.")
-        to = workspace.clock.now() + delta
-        iso(to)
+        to = writable(workspace.clock.now() + delta)
     except (ValueError, OverflowError) as error:
         raise invalid(f"by: {error}.") from error
     return await _moved(workspace, to)
@@ -49,7 +48,6 @@ async def run_until(call: AdminCall) -> Reply:
         raise invalid('Say until when: {"instant": "2026-01-05T09:31:00Z"}.')
     try:
         to = instant_of(instant)
-        iso(to)
     except (ValueError, OverflowError) as error:
         raise invalid(f"instant: {error}.") from error
     now = workspace.clock.now()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from servesim.core.workspace import Workspace
     from servesim.http.reply import Reply
     from servesim.service.hub import HostedWorkspace
-    from servesim.service.record import RequestRecord
+    from servesim.service.recorded import RequestRecord
 
 LISTED = 20
 MOST_LISTED = 1_000

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from servesim.core.commands import Route
-    from servesim.service.record import RequestRecord
+    from servesim.service.recorded import RequestRecord
 
 _GRADES = {
     "recorded": "an answer of the real service has this text",

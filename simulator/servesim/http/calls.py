@@ -53,14 +53,23 @@ class Call:
         return document
 
 
-async def read_body(request: web.BaseRequest, limit: int) -> bytes:
-    """Read a body of at most ``limit`` bytes; what is announced or sent beyond that is never kept."""
+def body_at_hand(request: web.BaseRequest, limit: int) -> tuple[bytes, bool]:
+    """Return what has come of a body, and whether that is all of it, as it nearly always is; raise BODY_TOO_LARGE."""
     announced = request.content_length
     if announced is not None and announced > limit:
         raise _too_large(limit)
     part = request.content.read_nowait()
-    if len(part) == announced:
-        return part  # nearly always: it came with the head
+    return part, len(part) == announced
+
+
+async def read_body(request: web.BaseRequest, limit: int) -> bytes:
+    """Read a body of at most ``limit`` bytes; what is announced or sent beyond that is never kept."""
+    part, is_whole = body_at_hand(request, limit)
+    return part if is_whole else await read_on(request, part, limit)
+
+
+async def read_on(request: web.BaseRequest, part: bytes, limit: int) -> bytes:
+    """Read the rest of a body and return it whole; raise BODY_TOO_LARGE or SLOW_BODY."""
     if request.headers.get("Expect", "").lower() == "100-continue":
         # curl waits a second for this before it sends a large body.
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -36,12 +36,15 @@ class Rendered:
         self._brief: dict[Level, _Kept] = {level: WeakKeyDictionary() for level in Level}
         self._lists: WeakKeyDictionary[HostedWorkspace, tuple[int, bytes]] = WeakKeyDictionary()
 
-    def full(self, session: Session, endpoint: Endpoint) -> bytes:
+    def full(self, call: Call, endpoint: Endpoint) -> bytes:
         """Return an endpoint as GET gives it to a caller; raise NOT_PERMITTED."""
-        world = session.workspace.world
-        level = world.level(session.principal, endpoint)
+        world = call.session.workspace.world
+        level = world.level(call.session.principal, endpoint)
         if level is None:
             raise Rejected(Code.NOT_PERMITTED, endpoint=endpoint.name, needed=Level.CAN_VIEW)
+        if endpoint.route_optimized:
+            # Not kept: it tells where it is queried by the address that each caller came to.
+            return encode(ga.render_endpoint(world, endpoint, level, call.base_url))
         return _kept(
             self._full[level], endpoint, endpoint.revision, lambda: encode(ga.render_endpoint(world, endpoint, level))
         )
@@ -90,7 +93,7 @@ class ControlPlane:
         if command.config and command.name not in workspace.world.endpoints:
             check_config(command.config, workspace.world.profile)
             await sources.provide(workspace, command.config)
-        return await self._change(call.session, command)
+        return await self._change(call, command)
 
     async def update_config(self, call: Call) -> Reply:
         """Replace the config of an endpoint."""
@@ -105,16 +108,16 @@ class ControlPlane:
         if not endpoint.in_transition:
             await sources.provide(workspace, command.config)
         try:
-            return await self._change(call.session, command)
+            return await self._change(call, command)
         except Rejected as rejected:
             if rejected.code is Code.UPDATING:
                 workspace.clock.left_to_heal(workspace.world.endpoints[name])
             raise
 
-    async def _change(self, session: Session, command: CreateEndpoint | UpdateConfig) -> Reply:
-        clock = session.workspace.clock
+    async def _change(self, call: Call, command: CreateEndpoint | UpdateConfig) -> Reply:
+        clock = call.session.workspace.clock
         endpoint = clock.execute(command)
-        reply = Reply(200, self._rendered.full(session, endpoint), grade="recorded")
+        reply = Reply(200, self._rendered.full(call, endpoint), grade="recorded")
         await clock.settle()
         return reply
 
@@ -126,11 +129,11 @@ class ControlPlane:
         endpoint = workspace.world.get(call.parameters["name"])
         workspace.world.require(call.session.principal, endpoint, Level.CAN_VIEW)
         if not endpoint.in_transition:
-            return Reply(200, self._rendered.full(call.session, endpoint), grade="recorded")
+            return Reply(200, self._rendered.full(call, endpoint), grade="recorded")
         await clock.before_status(endpoint)
         # While time moved, somebody may have deleted it, or made another of that name.
         endpoint = workspace.world.get(call.parameters["name"])
-        reply = Reply(200, self._rendered.full(call.session, endpoint), grade="recorded")
+        reply = Reply(200, self._rendered.full(call, endpoint), grade="recorded")
         await clock.after_status(endpoint)
         return reply
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from servesim.core.errors import Code, Rejected
 from servesim.core.routing import Ticket, TicketState
-from servesim.http.calls import read_body
+from servesim.http.calls import body_at_hand, read_on
 from servesim.http.reply import REQUEST_ID_HEADER, SERVED_MODEL_HEADER, Reply, refusal
 from servesim.service import waiting
 from servesim.service.clock import HeldTooLong
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 async def invoke(request: web.BaseRequest, session: Session, endpoint: str, entity: str | None) -> Reply:
-    """Answer a scoring request and keep it on record."""
+    """Answer a scoring request and keep it on record.
+
+    What is at hand at once (a body that came with its head, a stub's answer) waits for nothing.
+    """
     workspace, principal = session.workspace, session.principal
     world, gateway, record = workspace.world, workspace.gateway, workspace.record
     body = b""
@@ -29,11 +32,15 @@ async def invoke(request: web.BaseRequest, session: Session, endpoint: str, enti
     timer: Timer | None = None
     refused: Rejected | None = None
     try:
-        body = await read_body(request, world.profile.payload_limit_bytes)
+        limit = world.profile.payload_limit_bytes
+        body, is_whole = body_at_hand(request, limit)
+        if not is_whole:
+            body = await read_on(request, body, limit)
         ticket = gateway.admit(endpoint, entity, principal)
         if ticket.state is TicketState.HELD:
             timer = waiting.timer_of(world, ticket)
-        answer = await gateway.answer(ticket, body, request.headers.get("Content-Type"))
+        content_type = request.headers.get("Content-Type")
+        answer = gateway.answer_now(ticket, body, content_type) or await gateway.answer(ticket, body, content_type)
     except HeldTooLong as held:
         refused = _held(held)
         reply = refusal(refused, request_id)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("servesim")
 
+PLAIN_CHARACTERS = 200
+"""A call that takes no more of a line, in printable ASCII, is shown as it is."""
+
 
 def shown(text: str, most: int) -> str:
     """Return a path or name as a line of a log can hold it, or a terminal: printable ASCII."""
@@ -30,9 +33,10 @@ def shown(text: str, most: int) -> str:
 def line(principal: str, request: web.BaseRequest, path: str, reply: Reply) -> str:
     """Return the line of a call: who, what, and the answer; no query, which may hold what nobody should read."""
     served = reply.headers.get(SERVED_MODEL_HEADER, "")
-    text = f"{shown(principal, 200)} {request.method} {shown(path, 500)} -> {reply.status}"
-    if served:
-        text = f"{text} {served}"
+    asked = f"{principal} {request.method} {path}"
+    if len(asked) > PLAIN_CHARACTERS or not (asked.isascii() and asked.isprintable()):
+        asked = f"{shown(principal, 200)} {request.method} {shown(path, 500)}"
+    text = f"{asked} -> {reply.status} {served}" if served else f"{asked} -> {reply.status}"
     told = reply.status >= HTTPStatus.BAD_REQUEST or reply.grade == GRADE
     return f"{text} ({reply.grade})" if reply.grade and told else text
 

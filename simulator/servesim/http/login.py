@@ -8,6 +8,7 @@ from servesim.core.access import USERS
 from servesim.http.reply import Reply, encode
 
 if TYPE_CHECKING:
+    from servesim.core.access import Principal
     from servesim.http.calls import Call
     from servesim.service.hub import HostedWorkspace
 
@@ -15,7 +16,10 @@ WORKSPACE_ID_HEADER = "X-Databricks-Org-Id"
 
 
 async def me(call: Call) -> Reply:
-    """Answer who calls, its groups and entitlements; clients read the workspace's id from the header."""
+    """Answer who calls, its groups and entitlements; clients read the workspace's id from the header.
+
+    A service principal comes as a user whose name is its application id, which is how clients tell: observed.
+    """
     principal = call.session.principal
     workspace = call.session.workspace
     member = workspace.world.directory.find(principal.name)
@@ -26,11 +30,18 @@ async def me(call: Call) -> Reply:
         "userName": principal.name,
         "displayName": principal.display_name,
         "active": True,
-        "emails": [{"value": principal.name, "type": "work", "primary": True}],
+        **_emails(principal),
         "groups": [_group(workspace, name) for name in groups],
         "entitlements": [{"value": name.replace("_", "-")} for name in (member.entitlements if member else ())],
     }
     return Reply(200, encode(document), headers={WORKSPACE_ID_HEADER: workspace.id}, grade="observed")
+
+
+def _emails(principal: Principal) -> dict[str, Any]:
+    """Return the address of a user; that a service principal has none is chosen."""
+    if principal.kind != "User":
+        return {}
+    return {"emails": [{"value": principal.name, "type": "work", "primary": True}]}
 
 
 def _group(workspace: HostedWorkspace, name: str) -> dict[str, Any]:

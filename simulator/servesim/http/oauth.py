@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from servesim.core.access import Level
 from servesim.http.auth import SCORING, basic_pair
 from servesim.http.calls import read_body
 from servesim.http.reply import Reply, encode
@@ -26,6 +27,8 @@ TOKEN = OIDC + "/v1/token"
 CLIENT_CREDENTIALS = "client_credentials"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 SCOPE = "all-apis"
+BAD_DETAILS = "invalid_authorization_details"
+"""The error of RFC 9396 for details that are malformed, or that ask for what their bearer may not do."""
 
 FORM_LIMIT = 64 * 1024
 """Bytes of a form: ours."""
@@ -116,7 +119,11 @@ async def _granted(server: Server, request: web.BaseRequest, bound: HostedWorksp
         raise Refusal(401, "invalid_client", "Client authentication failed", "recorded")
     if SCOPE not in form.get("scope", SCOPE).split():
         raise Refusal(400, "invalid_scope", f"The scope that is known here is {SCOPE}.")
-    return server.hub.grant(session, _objects(form.get("authorization_details")))
+    objects = _objects(form.get("authorization_details"))
+    if not all(_may_query(session, path.removeprefix(SCORING)) for path in objects):
+        description = "User is not authorized to the requested authorizations"
+        raise Refusal(401, BAD_DETAILS, description, "recorded")
+    return server.hub.grant(session, objects)
 
 
 async def _form(request: web.BaseRequest) -> dict[str, str]:
@@ -166,5 +173,13 @@ def _objects(text: str | None) -> frozenset[str]:
         paths = []
     if not 0 < len(paths) <= DETAILS_LIMIT or not all(path.startswith(SCORING) for path in paths):
         description = f"authorization_details is a JSON list of objects, each with an object_path {SCORING}<id>."
-        raise Refusal(400, "invalid_request", description)
+        raise Refusal(400, BAD_DETAILS, description)
     return frozenset(paths)
+
+
+def _may_query(session: Session, endpoint_id: str) -> bool:
+    """Tell whether somebody may query the endpoint with an id; nobody may where there is none."""
+    world = session.workspace.world
+    endpoint = world.by_id.get(endpoint_id)
+    level = None if endpoint is None else world.level(session.principal, endpoint)
+    return level is not None and level >= Level.CAN_QUERY

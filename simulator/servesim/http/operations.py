@@ -8,7 +8,7 @@ from servesim.core.access import Level
 from servesim.core.commands import StartEndpoint, StopEndpoint
 from servesim.core.errors import Code, Rejected
 from servesim.core.permissions import find as find_by_id
-from servesim.generations import ga, ga_metrics, ga_openapi, ga_optimization, ga_requests
+from servesim.generations import ga, ga_optimization, ga_permissions, ga_requests, ga_settings
 from servesim.generations.fields import Fields
 from servesim.http.reply import Reply, encode
 from servesim.service import logs
@@ -42,29 +42,32 @@ class Operations:
         """Add, replace and take away tags."""
         command = ga_requests.read_tags(call.parameters["name"], await call.json(), call.session.principal)
         endpoint = call.session.workspace.clock.execute(command)
-        return Reply(200, encode(ga.render_tags(endpoint)), grade="recorded")
+        return Reply(200, encode(ga.render_tags(endpoint)), grade="documented")
 
     async def rate_limits(self, call: Call) -> Reply:
         """Replace the deprecated rate limits."""
-        endpoint = await self._set(call, ga_requests.read_rate_limits)
+        endpoint = await self._set(call, ga_settings.read_rate_limits)
         return Reply(200, encode({"rate_limits": ga.render_setting(endpoint, "rate_limits")}), grade="documented")
 
     async def gateway(self, call: Call) -> Reply:
         """Replace the AI Gateway config."""
-        endpoint = await self._set(call, ga_requests.read_gateway)
+        endpoint = await self._set(call, ga_settings.read_gateway)
         return Reply(200, encode(ga.render_setting(endpoint, "ai_gateway")), grade="documented")
 
     async def notifications(self, call: Call) -> Reply:
         """Replace the e-mail notifications."""
-        endpoint = await self._set(call, ga_requests.read_notifications)
+        endpoint = await self._set(call, ga_settings.read_notifications)
         kept = ga.render_setting(endpoint, "email_notifications")
         return Reply(200, encode({"email_notifications": kept, "name": endpoint.name}), grade="documented")
 
     async def telemetry(self, call: Call) -> Reply:
-        """Replace the telemetry config; raise TELEMETRY_UNSUPPORTED or TELEMETRY_WHILE_UPDATING."""
+        """Replace the telemetry config; raise TELEMETRY_UNSUPPORTED or TELEMETRY_WHILE_UPDATING.
+
+        A config that names neither tables nor a profile changes nothing, and is answered like any other: observed.
+        """
         workspace = call.session.workspace
         name = call.parameters["name"]
-        command = ga_requests.read_telemetry(name, await call.json(), call.session.principal)
+        command = ga_settings.read_telemetry(name, await call.json(), call.session.principal)
         endpoint = _endpoint(call, Level.CAN_MANAGE)
         await workspace.clock.heal(endpoint)
         endpoint = workspace.world.get(name)
@@ -73,7 +76,8 @@ class Operations:
             raise Rejected(Code.TELEMETRY_WHILE_UPDATING, endpoint=name)
         if endpoint.active is None:
             raise Rejected(Code.TELEMETRY_UNSUPPORTED, endpoint=name)
-        endpoint = workspace.clock.execute(command)
+        if command is not None:
+            endpoint = workspace.clock.execute(command)
         return self._whole(call, endpoint, "observed")
 
     async def _set(self, call: Call, read: Callable[[str, Any, Principal], ChangeSetting]) -> Endpoint:
@@ -100,7 +104,7 @@ class Operations:
         return reply
 
     def _whole(self, call: Call, endpoint: Endpoint, grade: str) -> Reply:
-        return Reply(200, self._rendered.full(call.session, endpoint), grade=grade)
+        return Reply(200, self._rendered.full(call, endpoint), grade=grade)
 
     # --- what can be read -------------------------------------------------------------------------
 
@@ -123,12 +127,16 @@ class Operations:
     async def metrics(self, call: Call) -> Reply:
         """Answer with the last minute's metrics as Prometheus reads them."""
         endpoint = _endpoint(call, Level.CAN_VIEW)
+        from servesim.generations import ga_metrics  # noqa: PLC0415 - a server starts sooner without it
+
         text = ga_metrics.render(call.session.workspace.world, endpoint)
         return Reply(200, text.encode(), TEXT, grade="documented")
 
     async def openapi(self, call: Call) -> Reply:
         """Answer with the endpoint's own OpenAPI document."""
         endpoint = _endpoint(call, Level.CAN_VIEW)
+        from servesim.generations import ga_openapi  # noqa: PLC0415 - a server starts sooner without it
+
         document = ga_openapi.render(call.session.workspace.world, endpoint, call.base_url)
         return Reply(200, encode(document), grade="documented")
 
@@ -156,7 +164,7 @@ class Operations:
     async def permission_levels(self, call: Call) -> Reply:
         """Answer with the levels that exist."""
         _by_id(call)
-        return Reply(200, encode(ga.render_levels()), grade="documented")
+        return Reply(200, encode(ga_permissions.render_levels()), grade="documented")
 
     async def _grant(self, call: Call, *, replace: bool) -> Reply:
         body, principal = await call.json(), call.session.principal
@@ -164,7 +172,7 @@ class Operations:
         return self._permissions(call, call.session.workspace.clock.execute(command))
 
     def _permissions(self, call: Call, endpoint: Endpoint) -> Reply:
-        document = ga.render_permissions(call.session.workspace.world, endpoint)
+        document = ga_permissions.render_permissions(call.session.workspace.world, endpoint)
         return Reply(200, encode(document), grade="recorded")
 
 
@@ -178,6 +186,7 @@ def _endpoint(call: Call, needed: Level) -> Endpoint:
 
 
 def _by_id(call: Call) -> Endpoint:
+    """Return the endpoint whose permissions a call reads; that viewing it is enough for that is chosen."""
     world = call.session.workspace.world
     endpoint = find_by_id(world, call.parameters["id"])
     world.require(call.session.principal, endpoint, Level.CAN_VIEW)

@@ -33,23 +33,32 @@ async def answer(request: web.BaseRequest, session: Session, found: Found) -> Re
     asked = RouteRequest(request.method, path, found.params, dict(request.rel_url.query), headers, body)
     try:
         return _reply(await session.workspace.models.call(partial(_call, route.function, asked)))
-    except TimeoutError as late:
-        cap = session.workspace.models.settings.score_cap_s
-        reason = f"did not answer within {cap:g} real seconds" if not str(late) else f"raised {_named(late)}"
-    except Exception as problem:
-        logger.info("route %s %s failed", route.method, route.pattern.path, exc_info=problem)
-        reason = f"raised {_named(problem)}"
+    except TimeoutError:
+        reason = f"did not answer within {session.workspace.models.settings.score_cap_s:g} real seconds"
+    except _Raised as problem:
+        logger.info("route %s %s failed", route.method, route.pattern.path, exc_info=problem.__cause__)
+        reason = f"raised {problem}"
     message = f"The callable of route {route.number} ({route.method} {route.pattern.path}) {reason}."
     return error(500, "INTERNAL_ERROR", message, session.workspace.next_request_id(), GRADE)
 
 
+class _Raised(Exception):  # noqa: N818 - an answer for the client, not a failure of ours
+    """What a callable raised, by name and text."""
+
+
 def _call(function: Callable[[RouteRequest], Any], asked: RouteRequest) -> Answered:
-    return answered(function(asked))
+    try:
+        return answered(function(asked))
+    except BaseException as problem:  # of some, such as SystemExit, the server's event loop would end
+        raise _Raised(_named(problem)) from problem
 
 
 def _reply(ready: Answered) -> Reply:
     return Reply(ready.status, ready.body, ready.content_type, ready.headers, GRADE)
 
 
-def _named(problem: Exception) -> str:
-    return f"{type(problem).__name__}: {str(problem)[:1000]}"
+def _named(problem: BaseException) -> str:
+    try:
+        return f"{type(problem).__name__}: {str(problem)[:1000]}"
+    except Exception:  # noqa: BLE001 - an exception's own __str__ may fail too
+        return type(problem).__name__

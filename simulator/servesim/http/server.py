@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -13,7 +13,6 @@ from yarl import URL
 from servesim.core.errors import Rejected
 from servesim.generations import ga_texts
 from servesim.http import data, examples, login, oauth, routed, secrets, serving
-from servesim.http.admin import Admin
 from servesim.http.auth import SCORING, Unauthenticated, find_session
 from servesim.http.calls import Call, not_simulated
 from servesim.http.log import line, shown, wire_logger
@@ -26,9 +25,10 @@ from servesim.service.record import Managed, Sent
 from servesim.service.routes import Pattern, simulated
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Coroutine
     from ssl import SSLContext
 
+    from servesim.http.admin import Admin
     from servesim.service.hub import HostedWorkspace, Hub, Session
 
 logger = logging.getLogger("servesim")
@@ -68,7 +68,7 @@ class Server:
         self.hub = hub
         self.admin_token = admin_token
         self.allowed_hosts = frozenset(allowed_hosts)
-        self._admin = Admin(self)
+        self._admin: Admin | None = None
         self._grace_s = grace_s
         self._log_call = log_call
         self._routes = self._make_routes()
@@ -183,28 +183,39 @@ class Server:
             self._log_call(line(principal, request, path, reply))
         return respond(request, reply)
 
+    def _admin_api(self) -> Admin:
+        if self._admin is None:
+            from servesim.http.admin import Admin  # noqa: PLC0415 - a server starts sooner without it
+
+            self._admin = Admin(self)
+        return self._admin
+
     async def _outside(self, bound: HostedWorkspace | None, request: web.BaseRequest, path: str) -> Reply:
         """Answer what no workspace's token is needed for."""
         if path == HEALTH:
             return Reply(200, encode({"status": "ok"}))
         if path.startswith(ADMIN):
-            return await self._admin.answer(request, path)
+            return await self._admin_api().answer(request, path)
         if path == oauth.WELL_KNOWN:
             return oauth.databricks_config(self, request)
         return await oauth.answer(self, request, path, bound)
 
-    async def _dispatch(self, request: web.BaseRequest, session: Session, path: str) -> Reply:
-        workspace = session.workspace
+    def _dispatch(self, request: web.BaseRequest, session: Session, path: str) -> Coroutine[Any, Any, Reply]:
+        """Return who answers: a scoring request, most of the traffic, is found without the routing table."""
+        disabled = session.workspace.serving_disabled
         if request.method == "POST" and path.startswith(SCORING):
-            if workspace.serving_disabled:
-                workspace.check_serving()
+            if disabled:
+                session.workspace.check_serving()
             match path[len(SCORING) :].removesuffix("/").split("/"):
                 case [endpoint, "invocations"]:
-                    return await data.invoke(request, session, unquote(endpoint), None)
+                    return data.invoke(request, session, unquote(endpoint), None)
                 case [endpoint, "served-models", entity, "invocations"]:
-                    return await data.invoke(request, session, unquote(endpoint), unquote(entity))
-        if workspace.serving_disabled and path.startswith(SERVING):
-            workspace.check_serving()
+                    return data.invoke(request, session, unquote(endpoint), unquote(entity))
+        if disabled and path.startswith(SERVING):
+            session.workspace.check_serving()
+        return self._from_table(request, session, path)
+
+    async def _from_table(self, request: web.BaseRequest, session: Session, path: str) -> Reply:
         asked, target = request, request.rel_url.raw_path
         if target.endswith("/") and len(target) > 1:
             # As it was sent: an encoded slash in a name stays part of the name.
@@ -212,7 +223,7 @@ class Server:
             asked = request.clone(rel_url=URL.build(path=target[:-1], query_string=query, encoded=True))
         found = await self._routes.resolve(asked)  # type: ignore[arg-type]  # reads method and path
         if found.http_exception is not None:
-            if (route := workspace.routes.find(request.method, path)) is not None:
+            if (route := session.workspace.routes.find(request.method, path)) is not None:
                 return await routed.answer(request, session, route)
             advice = _advice(getattr(found.http_exception, "allowed_methods", ()))
             raise not_simulated(request, session, advice)
@@ -275,4 +286,4 @@ class _Listener:
 
 def _advice(methods: Collection[str]) -> str:
     known = f"On this path it knows {', '.join(sorted(methods))}." if methods else "It knows no such path."
-    return f"{known} Check method and path, or leave the call out of this test."
+    return f"{known} Check method and path, or give it an answer of your own: a route."

@@ -37,22 +37,25 @@ class NotBegun(Exception):  # noqa: N818 - likewise
 
 
 class Ring:
-    """The last bytes that were printed, up to a limit."""
+    """The last bytes that were printed, up to a limit, in whole lines: of a value cut in two the rest would show."""
 
     def __init__(self, limit: int) -> None:
         """Start empty; `limit` in bytes."""
         self._limit = limit
         self._kept = bytearray()
+        self._cut = False
 
     def add(self, data: bytes) -> None:
         """Append, and forget what is over the limit at the front."""
         self._kept += data
         if len(self._kept) > self._limit:
             del self._kept[: -self._limit]
+            self._cut = True
 
     def text(self) -> str:
-        """Everything kept; bytes that aren't UTF-8 are replaced."""
-        return self._kept.decode("utf-8", "replace")
+        """Everything kept, without the rest of a line that was cut; bytes that aren't UTF-8 are replaced."""
+        begin = self._kept.find(b"\n") + 1 if self._cut else 0
+        return self._kept[begin:].decode("utf-8", "replace")
 
 
 @dataclass(slots=True, eq=False)

@@ -119,7 +119,8 @@ class _Watch(threading.local):
         self._actors -= 1
         if not self._actors and self._ours:
             self._ours = False
-            sys.setprofile(None)
+            if sys.getprofile() is _on_call:  # not what somebody has put in its place since
+                sys.setprofile(None)
 
 
 _watch = _Watch()

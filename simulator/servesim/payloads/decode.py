@@ -82,6 +82,8 @@ def _pieces(predictions: list[Any]) -> Iterator[str]:
 def to_jsonable(prediction: Any) -> Any:
     """Return a prediction with a pandas object at its top turned into a list of records, as MLflow does it."""
     kind = type(prediction)
+    if kind is list or kind is dict:
+        return prediction
     if kind.__module__.partition(".")[0] != "pandas" or not hasattr(prediction, "to_dict"):
         return prediction
     if kind.__name__ == "Series":
@@ -91,8 +93,12 @@ def to_jsonable(prediction: Any) -> Any:
 
 def _standard_loads(body: bytes) -> Any:
     try:
-        # What begins so is UTF-8, and json.loads need not find out.
-        return json.loads(body.decode("utf-8", "surrogatepass") if body.startswith(b'{"') else body)
+        if not body.startswith(b'{"'):
+            return json.loads(body)
+        # What begins so is UTF-8 and an object: json.loads need not find out, nor look for space around it.
+        text = body.decode("utf-8", "surrogatepass")
+        value, end = _SCAN(text, 0)
+        return value if end == len(text) else json.loads(text)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise bad_request(texts.NOT_JSON, error=repr(error), body=_echo(body)) from error
     except (ValueError, RecursionError) as error:
@@ -139,6 +145,8 @@ def _default(value: Any) -> Any:
     raise TypeError(message)
 
 
+_Scan = Callable[[str, int], tuple[Any, int]]
+_SCAN: Final[_Scan] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # it is not in the stubs
 _ENCODER: Final = json.JSONEncoder(default=_default)
 # What JSONEncoder makes anew for each value, which takes as long as writing a short one; only CPython has it. It looks
 # for no cycle: Python's own limit ends that, with a RecursionError.

@@ -22,6 +22,14 @@ GIVEN = Path("the request body")
 NODE_LIMIT = 200_000
 """Values of a file, counted with what its aliases stand for."""
 
+_WITHOUT_VALUE = frozenset({"required", "additionalProperties", "dependentRequired", "dependencies"})
+"""Rules of a schema whose errors name keys and show no value."""
+_EITHER = {
+    "stub": "a stub is echo, hash, fail, {constant: VALUE} or {fail: MESSAGE}",
+    **dict.fromkeys(("model", "models"), "a model has either stub or mlflow"),
+    **dict.fromkeys(("principal", "principals"), "a principal has either user or service_principal"),
+}
+"""What is wrong where a value fits none of the schema's alternatives, or several, by the key that it stands under."""
 _KEYS = frozenset(f"tag:yaml.org,2002:{tag}" for tag in ("str", "merge", "timestamp"))
 """What a key may be."""
 
@@ -78,10 +86,25 @@ def given_document(content: Any, schema: str) -> Document:
 
 
 def _checked(document: Document, schema: str) -> Document:
-    found = next(iter(_validator(schema).iter_errors(document.content)), None)
+    try:
+        found = next(iter(_validator(schema).iter_errors(document.content)), None)
+    except ValueError as error:  # a value that nests too deep, or text that UTF-8 cannot write
+        raise document.error((), f"it cannot be checked: {str(error)[:200]}") from error
     if found is not None:
-        raise document.error([*found.instance_path], found.message)
+        raise document.error([*found.instance_path], _message(schema, found))
     return document
+
+
+def _message(schema: str, found: Any) -> str:
+    """Say what is wrong; a value that may be a token or a secret is not shown."""
+    path, rule = list(found.instance_path), str(list(found.schema_path)[-1])
+    if rule == "anyOf":
+        return "a principal has a token, or client_id and client_secret"
+    if rule == "oneOf":
+        return _EITHER[next((str(part) for part in reversed(path) if isinstance(part, str)), schema)]
+    if rule in _WITHOUT_VALUE or not (schema == "principal" or {"principals", "secrets"} & set(path[:1])):
+        return str(found.message)
+    return f"does not fit the rule {rule!r} of the schema (what stands there may be secret and is not shown)"
 
 
 def _text(path: Path) -> str:

@@ -41,16 +41,33 @@ class Gateway:
             await self._clock.hold(ticket)
         if ticket.refusal is not None:
             raise ticket.refusal
+        answer = self.answer_now(ticket, body, content_type)
+        if answer is not None:
+            return answer
         try:
-            answer = self._models.answer_now(ticket.deployment.model, body, content_type)
-            if answer is None:
-                answer = await self._real(ticket, body, content_type)
+            answer = await self._real(ticket, body, content_type)
         except BaseException as error:
-            if ticket.state is TicketState.RUNNING:
-                self._clock.end(GiveUp(ticket.number, type(error).__name__))
+            self._broken_off(ticket, error)
             raise
         self._clock.end(Finish(ticket.number, answer.status))
         return answer
+
+    def answer_now(self, ticket: Ticket, body: bytes, content_type: str | None) -> Answer | None:
+        """Answer a request that runs and whose model is a stub; None for any other."""
+        if ticket.state is not TicketState.RUNNING:
+            return None
+        try:
+            answer = self._models.answer_now(ticket.deployment.model, body, content_type)
+        except BaseException as error:
+            self._broken_off(ticket, error)
+            raise
+        if answer is not None:
+            self._clock.end(Finish(ticket.number, answer.status))
+        return answer
+
+    def _broken_off(self, ticket: Ticket, error: BaseException) -> None:
+        if ticket.state is TicketState.RUNNING:
+            self._clock.end(GiveUp(ticket.number, type(error).__name__))
 
     async def _real(self, ticket: Ticket, body: bytes, content_type: str | None) -> Answer:
         deployment = ticket.deployment

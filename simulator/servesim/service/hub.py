@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from servesim.core.commands import LoadFinished, PutMember, RemoveMember
@@ -96,10 +95,12 @@ class HostedWorkspace:
         If it cannot begin again (a model's folder is gone, say), nothing has changed.
         """
         fresh = HostedWorkspace(self.settings, self.models, self.name)
-        for member in self.world.directory.members.values():
+        began_with = dict(self.world.directory.members)
+        for member in began_with.values():
             fresh.world.execute(PutMember(member))
         fresh.routes.simulated = self.routes.simulated
         await self.begin(fresh)
+        self._catch_up(fresh, began_with)
         left, clock = self.world, self.clock
         # Whoever keeps what readers saw compares revisions: none may come twice.
         fresh.world.revision += left.revision + 1
@@ -109,6 +110,15 @@ class HostedWorkspace:
         clock.refuse_held()
         await clock.close(telling=True)
         self.models.forget(left.registry)
+
+    def _catch_up(self, fresh: HostedWorkspace, began_with: dict[str, Member]) -> None:
+        """Let a fresh workspace have who came, changed and went while it was made: their tokens did so at once."""
+        members = self.world.directory.members
+        for name, member in members.items():
+            if began_with.get(name) != member:
+                fresh.world.execute(PutMember(member))
+        for name in began_with.keys() - members.keys():
+            fresh.world.execute(RemoveMember(name))
 
     def next_request_id(self) -> str:
         """Return an id for a request, in the 8-4-4-4-12 form: the workspace's own digits, then a count."""
@@ -132,7 +142,7 @@ class HostedWorkspace:
             environment = self.vault.environment(effect.deployment_id, effect.environment)
         except Unresolved as error:
             return LoadFinished(effect.deployment_id, str(error))
-        outcome = await self.models.load(replace(effect, environment=environment))
+        outcome = await self.models.load(effect._replace(environment=environment))
         error_text = None if outcome.error is None else self.vault.scrub(outcome.error)
         return LoadFinished(outcome.deployment_id, error_text, self.vault.scrub(outcome.log))
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+"""The first instant of the year 1 and the last of the year 9999: what can be written."""
 
 
 def iso(instant: int) -> str:
-    """Write an instant as ISO 8601 in UTC, with milliseconds only where there are some. Raise ValueError."""
-    try:
-        moment = datetime.fromtimestamp(instant / 1000, UTC)
-    except (ValueError, OverflowError, OSError) as error:
-        raise ValueError("simulated time ends with the year 9999") from error
+    """Write an instant as ISO 8601 in UTC, with milliseconds only where there are some; what is later as the last."""
+    instant = max(FIRST_MS, min(instant, LAST_MS))
+    moment = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=instant)
     text = moment.isoformat(timespec="milliseconds" if instant % 1000 else "seconds")
     return text.replace("+00:00", "Z")
 
@@ -25,7 +26,14 @@ def instant_of(text: str) -> int:
         raise ValueError(message) from error
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1000)
+    return writable(round(moment.timestamp() * 1000))
+
+
+def writable(instant: int) -> int:
+    """Return an instant that time may be moved to; raise ValueError."""
+    if not FIRST_MS <= instant <= LAST_MS:
+        raise ValueError("simulated time ends with the year 9999")
+    return instant
 
 
 LONGEST_MS = 10_000 * 366 * 86_400_000

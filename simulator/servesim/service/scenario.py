@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from servesim.core.access import ADMINS, Member, Principal
@@ -82,7 +82,7 @@ class Scenario:
             if command.config:
                 await sources.provide(workspace, command.config)
                 _check_secrets(workspace, document, at, command.config, creator)
-            endpoint: Endpoint = workspace.clock.execute(replace(command, serving=True))
+            endpoint: Endpoint = workspace.clock.execute(command._replace(serving=True))
         except Rejected as rejected:
             raise document.error(at, ga_texts.describe(rejected)[1]) from rejected
         for entity in endpoint.active.entities if endpoint.active else ():

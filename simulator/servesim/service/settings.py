@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LONGEST_S = 7 * 86_400.0
 """Real seconds that anything is waited for."""
+SLOWEST = 1e-9
+"""A simulated second in 32 years; more slowly, no timer of an event loop counts."""
 FASTEST = 1e9
 """Simulated seconds a real second: a year takes 32 ms."""
 
@@ -29,7 +31,10 @@ def settings_from(options: Mapping[str, Any]) -> WorkspaceSettings:
     for name, value in options.items():
         if value is not None:
             field, reader = SETTINGS[name]
-            read[field] = reader(value)
+            try:
+                read[field] = reader(value)
+            except (ValueError, OverflowError) as error:
+                raise ValueError(str(error) if name in str(error) else f"{name}: {error}") from error
     return WorkspaceSettings(**read)
 
 
@@ -47,8 +52,8 @@ def seconds(duration: str | float) -> float:
 
 def _rate(value: Any) -> float:
     rate = float(value)
-    if not 0 < rate <= FASTEST:
-        message = f"rate must be a positive number of simulated seconds a second, at most {FASTEST:g}; got {rate}"
+    if not SLOWEST <= rate <= FASTEST:
+        message = f"rate must be a number of simulated seconds a second from {SLOWEST:g} to {FASTEST:g}; got {rate}"
         raise ValueError(message)
     return rate
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
+import json
 from typing import TYPE_CHECKING, NoReturn
 
 from servesim.core import secrets
 from servesim.core.errors import Code, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 Environment = tuple[tuple[str, str], ...]
 
@@ -37,7 +37,7 @@ class Vault:
         self._values: dict[tuple[str, str], bytes] = {}
         self._resolved: dict[str, Environment] = {}
         self._in_use: dict[str, frozenset[str]] = {}
-        self._pattern: re.Pattern[str] | None = None
+        self._forms = _Forms()
         self._stale = False
 
     def __repr__(self) -> str:
@@ -124,23 +124,56 @@ class Vault:
     def scrub(self, text: str) -> str:
         """Return a text without the values of secrets, those that running deployments still have included."""
         if self._stale:
-            self._pattern = self._make_pattern()
+            known = {value.decode(errors="replace") for value in self._values.values()}
+            known.update(*self._in_use.values())
+            self._forms = _Forms(form for value in known for form in _forms(value) if form.strip())
             self._stale = False
-        return text if self._pattern is None else self._pattern.sub(REDACTED, text)
+        return self._forms.redacted(text)
 
-    def _make_pattern(self) -> re.Pattern[str] | None:
-        known = {value.decode(errors="replace") for value in self._values.values()}
-        known.update(*self._in_use.values())
-        forms = {form for value in known for form in _forms(value) if form.strip()}
-        if not forms:
-            return None
-        # The longest first: of two secrets that begin alike, none may leave its end behind.
-        return re.compile("|".join(re.escape(form) for form in sorted(forms, key=lambda form: (-len(form), form))))
+
+class _Forms:
+    """What is looked for in a text; however much that is, a text is gone through once."""
+
+    def __init__(self, forms: Iterable[str] = ()) -> None:
+        """Keep the short ones as they are, the others by how they begin, the longest first."""
+        self._short: set[str] = set()
+        self._long: dict[str, list[str]] = {}
+        for form in sorted(set(forms), key=len, reverse=True):
+            if len(form) < _LINE_LENGTH:
+                self._short.add(form)
+            else:
+                self._long.setdefault(form[:_LINE_LENGTH], []).append(form)
+
+    def redacted(self, text: str) -> str:
+        """Return a text without any of them; of two that overlap, neither may leave its end behind."""
+        parts: list[str] = []
+        shown = 0
+        for start, end in sorted(self._places(text)):
+            if start >= shown:
+                parts += text[shown:start], REDACTED
+            shown = max(shown, end)
+        return "".join((*parts, text[shown:])) if parts else text
+
+    def _places(self, text: str) -> Iterator[tuple[int, int]]:
+        for form in self._short:
+            start = text.find(form)
+            while start >= 0:
+                yield start, start + len(form)
+                start = text.find(form, start + len(form))
+        if not self._long:
+            return
+        for start in range(len(text) - _LINE_LENGTH + 1):
+            for form in self._long.get(text[start : start + _LINE_LENGTH], ()):
+                if text.startswith(form, start):
+                    yield start, start + len(form)
+                    break
 
 
 def _forms(value: str) -> Iterator[str]:
     """Give a value as programs print it: as it is, as a literal, as JSON, and line by line."""
     yield value
     yield repr(value)[1:-1]
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
     yield value.encode("unicode_escape").decode("ascii")
     yield from (line for line in value.splitlines() if len(line) >= _LINE_LENGTH)
