@@ -1,6 +1,7 @@
 # servesim as a container: `docker build -t servesim .`, then
 # `docker run --rm -p 127.0.0.1:8765:8765 -e SERVESIM_TOKEN=dapi-mine servesim serve --unknown-models stub`.
-# Every option of `servesim serve` is also a variable (SERVESIM_UNKNOWN_MODELS=stub).
+# Every option of `servesim serve` is also a variable (SERVESIM_UNKNOWN_MODELS=stub). The health check asks
+# http on SERVESIM_PORT: with --tls give one of your own (`docker run --health-cmd`).
 ARG PYTHON=3.12
 
 FROM python:${PYTHON}-slim AS build
@@ -22,6 +23,6 @@ WORKDIR /home/servesim
 ENV SERVESIM_HOST=0.0.0.0 SERVESIM_PORT=8765 SERVESIM_ALLOW_REMOTE=1 PYTHONUNBUFFERED=1
 EXPOSE 8765
 HEALTHCHECK --interval=2s --timeout=5s --start-period=30s --retries=15 \
-    CMD ["python", "-c", "import http.client; connection = http.client.HTTPConnection('127.0.0.1', 8765, timeout=3); connection.request('GET', '/_servesim/v1/health'); raise SystemExit(connection.getresponse().status != 200)"]
+    CMD ["python", "-c", "import http.client, os; connection = http.client.HTTPConnection('127.0.0.1', int(os.environ['SERVESIM_PORT']), timeout=3); connection.request('GET', '/_servesim/v1/health'); raise SystemExit(connection.getresponse().status != 200)"]
 ENTRYPOINT ["servesim"]
 CMD ["serve"]

@@ -145,3 +145,10 @@ def test_an_output_that_takes_nothing_is_no_failure_of_ours(server_process, word
     ended = subprocess.run(["sh", "-c", servesim], stderr=subprocess.PIPE, text=True, check=False)
     assert "Traceback" not in ended.stderr
     assert ("no room" in ended.stderr) == (output == ">/dev/full")
+
+
+def test_doctor_takes_no_folder_for_a_file_of_authorities(tmp_path, monkeypatch):
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    result = CliRunner().invoke(main, ["doctor", "--url", "https://127.0.0.1:9", "--json"])
+    assert result.output.count("would not trust the server: the file cannot be read (Is a directory)") == 2

@@ -72,7 +72,7 @@ def test_a_start_that_was_interrupted_leaves_the_next_one_alone(servesim):
     go_on = threading.Event()
 
     def interrupt():
-        signal.raise_signal(signal.SIGUSR1)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
         go_on.wait(60)
 
     def interrupted(*_):

@@ -8,8 +8,8 @@ from servesim.core.access import ADMINS, Member, Principal
 from servesim.core.commands import AddModel, ConfigRequest, CreateEndpoint, EntitySpec
 from servesim.models.host import ModelHost
 from servesim.models.stubs import Stub
-from servesim.service.clock import Stopping
 from servesim.service.hub import Hub, WorkspaceSettings
+from servesim.service.mover import Stopping
 from servesim.service.versions import stub_version
 
 USER = Principal("user@example.com")
@@ -45,7 +45,7 @@ def test_a_request_that_would_be_held_once_the_server_stops_is_refused():
 def test_who_waits_for_time_that_will_never_move_is_told():
     async def scene():
         hub, workspace = await asleep()
-        granted = workspace.clock._ask(lambda: False, lambda: None)
+        granted = workspace.clock._mover.ask(lambda: False, lambda: None)
         await hub.drop(workspace)  # before the mover has had a turn
         assert granted.cancelled()
         await hub.close()

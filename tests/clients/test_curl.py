@@ -64,3 +64,18 @@ def test_a_body_that_curl_announces_first(curl, tmp_path):
         *("--expect100-timeout", "30", "--max-time", "20", "--data-binary", f"@{rows}"),
     )
     assert scored == (200, {"predictions": [1] * 600})
+
+
+def test_an_operator_s_afternoon(curl):
+    endpoint = "/api/2.0/serving-endpoints/fraud"
+    curl("/api/2.0/serving-endpoints", "-d", CREATE)
+    made = curl(endpoint)[1]
+    tags = json.dumps({"add_tags": [{"key": "team", "value": "risk"}]})
+    assert curl(f"{endpoint}/tags", "-X", "PATCH", "-d", tags)[1] == {"tags": [{"key": "team", "value": "risk"}]}
+    levels = curl(f"/api/2.0/permissions/serving-endpoints/{made['id']}/permissionLevels")[1]["permission_levels"]
+    assert {level["permission_level"] for level in levels} == {"CAN_VIEW", "CAN_QUERY", "CAN_MANAGE"}
+    assert curl(f"{endpoint}/config:stop", "-X", "POST")[1]["state"]["suspend"] == "STOPPED"
+    assert curl(f"{endpoint}/config:start", "-X", "POST")[1]["state"]["suspend"] == "NOT_SUSPENDED"
+    assert curl(endpoint)[1]["config"]["config_version"] == 2
+    assert "Endpoint stopped" in [event["message"] for event in curl(f"{endpoint}/events")[1]["events"]]
+    assert curl(f"{endpoint}/served-models/fraud-1/build-logs?config_version=1")[1]["logs"]

@@ -16,13 +16,13 @@ from rich.console import Console
 from servesim.core.workspace import LogLine
 from servesim.delivery import demo
 from servesim.delivery.cli import main
+from servesim.delivery.client import Target, call
 from servesim.delivery.demo_report import Check, Run, Teller, document, events
 from servesim.delivery.demo_run import take
 from servesim.delivery.demo_stage import Unmet
 from servesim.delivery.demo_story import STORY, Step
 from servesim.delivery.demo_words import spoken
 from servesim.delivery.handle import LocalServer
-from servesim.delivery.invoke import Target, call
 
 START = 1767603600000
 MINUTE = 60_000

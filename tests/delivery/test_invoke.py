@@ -48,7 +48,7 @@ def invoke(here, monkeypatch):
 
 def deploy(here, **shares):
     """Create the endpoint `fraud` with an entity for each registered model, named by its last segment."""
-    from servesim.delivery.invoke import Target, call
+    from servesim.delivery.client import Target, call
 
     entities = [
         {"name": name, "entity_name": f"main.ml.{name}", "entity_version": "1", "workload_size": "Small"}
@@ -158,7 +158,7 @@ def test_an_example_of_an_unknown_endpoint_is_an_error(invoke):
 
 
 def test_an_endpoint_without_a_config_has_no_example(here, invoke):
-    from servesim.delivery.invoke import Target, call
+    from servesim.delivery.client import Target, call
 
     call(Target(here.host, here.token), ENDPOINTS, b'{"name": "empty"}')
     result = invoke("empty", "--example")
@@ -167,7 +167,7 @@ def test_an_endpoint_without_a_config_has_no_example(here, invoke):
 
 
 def test_examples_need_a_token(here, fraud):
-    from servesim.delivery.invoke import Target, call
+    from servesim.delivery.client import Target, call
 
     assert call(Target(here.host, "nobody"), "/_servesim/v1/examples/fraud").status == 403
 

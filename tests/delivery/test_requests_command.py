@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from servesim.delivery import tables
 from servesim.delivery.cli import main
+from servesim.delivery.client import Target, call
 from servesim.delivery.handle import LocalServer
-from servesim.delivery.invoke import Target, call
 from servesim.generations.inference_table import COLUMNS
 
 ADMIN = "of-the-admin"

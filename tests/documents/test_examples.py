@@ -122,8 +122,9 @@ def test_the_image_is_built_from_all_that_the_wheel_holds():
 def health(url):
     port = url.rpartition(":")[2]
     command = json.loads(re.search(r"HEALTHCHECK.*?CMD (\[.*?\])$", DOCKERFILE, re.MULTILINE)[1])
-    command = [sys.executable if word == "python" else word.replace("8765", port) for word in command]
-    return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode
+    command = [sys.executable if word == "python" else word for word in command]
+    environment = {**os.environ, "SERVESIM_PORT": port}
+    return subprocess.run(command, env=environment, capture_output=True, check=False, timeout=60).returncode
 
 
 def test_the_health_check_says_what_is_so(servesim_server):

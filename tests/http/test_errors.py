@@ -377,7 +377,7 @@ def test_a_failure_of_ours_while_a_model_loads_is_a_failed_deployment(wire, capl
         raise OSError("no such pool")
 
     assert wire.handle.clock.mode == clock
-    wire.handle.workspace.clock._load = broken
+    wire.handle.workspace.clock._mover._load = broken
     wire.create()
     while (answer := wire.call("GET", f"{ENDPOINTS}/fraud").json)["state"]["config_update"] == "IN_PROGRESS":
         pass

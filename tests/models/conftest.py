@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from servesim.models import pool as pool_module
-from servesim.models.pool import WorkerPool
+from servesim.models.pool import WorkerKey, WorkerPool
 from servesim.models.pool_nursery import Nurseries, Nursery
 
 _HERE = Path(__file__).parent
@@ -48,6 +48,12 @@ def pool_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of small models that do what they're told, and `registry.db` that lists some of them."""
     _needs("mlflow")
     return _build("pool_models.py", tmp_path_factory.mktemp("pool_models"))
+
+
+@pytest.fixture
+def probe(pool_models: Path) -> WorkerKey:
+    """The model that does what a request says."""
+    return WorkerKey(str(pool_models / "probe"))
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,7 @@ def test_a_registrys_versions(with_pool: WithPool, pool_models: Path) -> None:
     first, _, removed = versions
     assert first.facts is not None
     assert first.facts.path == str(pool_models / "probe")
-    assert (first.status, first.stage, first.reason) == ("READY", "None", None)
+    assert (first.status, first.reason) == ("READY", None)
     assert removed.facts is None
     assert removed.reason == f"FileNotFoundError: there is no model folder at {pool_models / 'removed'}"
     assert files(pool_models) == before

@@ -47,11 +47,6 @@ def said(outcome: Outcome) -> Any:
     return json.loads(outcome.body)["predictions"][0]
 
 
-@pytest.fixture
-def probe(pool_models: Path) -> WorkerKey:
-    return WorkerKey(str(pool_models / "probe"))
-
-
 def running(process: int) -> bool:
     """Whether a process runs; one that has ended and waits to be reaped doesn't."""
     try:

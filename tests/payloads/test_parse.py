@@ -129,10 +129,9 @@ def test_parquet_names_the_extra() -> None:
     assert json.loads(refused.body()).keys() == {"error_code", "message"}
 
 
-def test_unknown_keys_are_dropped_and_the_request_id_is_kept() -> None:
+def test_unknown_keys_are_dropped() -> None:
     request = parse(b'{"inputs": [1], "params": {"p": 1}, "foo": 2, "client_request_id": "r-1"}', JSON)
-    assert request == Request("inputs", [1], {"p": 1}, "r-1")
-    assert parse(b'{"inputs": [1], "client_request_id": 5}', JSON).client_request_id is None
+    assert request == Request("inputs", [1], {"p": 1})
 
 
 def test_unified_keys_win_over_formats_and_give_up_declared_params() -> None:

@@ -28,7 +28,10 @@ from servesim.core.timeline import START_MS
 from servesim.core.workspace import Workspace
 from servesim.models.senders import ModelAtWork, sent_by
 from servesim.service import clock as clock_module
-from servesim.service.clock import Clock, HeldTooLong, Runaway, Stopping
+from servesim.service import mover as mover_module
+from servesim.service.clock import Clock
+from servesim.service.holds import HeldTooLong
+from servesim.service.mover import Runaway, Stopping
 
 ANA = Principal("ana@example.com", "Ana")
 TO_READY = 10 * MINUTE
@@ -412,13 +415,13 @@ async def test_a_reader_who_went_away_moves_no_time():
 async def test_a_runaway_is_an_error_with_a_number():
     bench = Bench()
     bench.create()
-    before = clock_module.EVENTS_PER_MOVE
-    clock_module.EVENTS_PER_MOVE = 2
+    before = mover_module.EVENTS_PER_MOVE
+    mover_module.EVENTS_PER_MOVE = 2
     try:
         with pytest.raises(Runaway, match="2 events happened in one move of time"):
             await bench.clock.advance(60 * MINUTE)
     finally:
-        clock_module.EVENTS_PER_MOVE = before
+        mover_module.EVENTS_PER_MOVE = before
     await bench.clock.advance(60 * MINUTE)
 
 
@@ -429,7 +432,7 @@ async def test_a_load_that_raises_is_a_failed_deployment_and_the_clock_lives_on(
     async def broken(_):
         raise OSError("no such pool")
 
-    bench.clock._load = broken
+    bench.clock._mover._load = broken
     endpoint = bench.create()
     await bench.clock.advance(60 * MINUTE)
     assert bench.elapsed == 60 * MINUTE
@@ -442,13 +445,13 @@ async def test_a_load_that_raises_is_a_failed_deployment_and_the_clock_lives_on(
 async def test_a_runaway_reaches_a_held_request_as_well():
     bench = Bench()
     await bench.asleep()
-    before = clock_module.EVENTS_PER_MOVE
-    clock_module.EVENTS_PER_MOVE = 0
+    before = mover_module.EVENTS_PER_MOVE
+    mover_module.EVENTS_PER_MOVE = 0
     try:
         with pytest.raises(Runaway):
             await bench.invoke()
     finally:
-        clock_module.EVENTS_PER_MOVE = before
+        mover_module.EVENTS_PER_MOVE = before
     assert bench.world.tickets == {}
 
 
@@ -628,7 +631,7 @@ def test_a_runaway_of_paced_time_is_an_error_too(wall, monkeypatch):
     async def scene():
         bench = Bench("paced")
         bench.create()
-        monkeypatch.setattr(clock_module, "EVENTS_PER_MOVE", 2)
+        monkeypatch.setattr(mover_module, "EVENTS_PER_MOVE", 2)
         with pytest.raises(Runaway):
             await bench.clock.advance(60 * MINUTE)
         await bench.clock.close()
@@ -673,7 +676,7 @@ async def test_time_does_not_wait_for_a_model_that_waits_for_time():
     await bench.asleep()
     ticket = bench.clock.admit("e", None)
     await bench.clock.hold(ticket)
-    assert bench.clock.awaited_by(ticket) == (ticket,)
+    assert bench.clock.holds.awaited_by(ticket) == (ticket,)
     started = bench.elapsed
 
     later = asyncio.create_task(bench.clock.advance(10 * MINUTE))

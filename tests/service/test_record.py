@@ -122,4 +122,5 @@ def test_the_oldest_go_first_by_bytes(world, kept, monkeypatch):
         score(world, kept, number, body=b"x" * 400)
     manage(world, kept, document={"x": "y" * 300})
     assert [one.number for one in kept] == [3, 4]
-    assert kept._bytes == sum(len(one.body or b"") + len(one.answer or b"") for one in kept) <= 1_000
+    counted = sum(len(one.body or b"") + len(one.answer or b"") + len(one.path) for one in kept)
+    assert kept._bytes == counted + len("?q=secret") <= 1_000

@@ -14,9 +14,9 @@ from servesim.delivery.handle import LocalServer
 from servesim.http.server import Server
 from servesim.models.host import Settings
 from servesim.service import routes as routes_module
+from servesim.service.patterns import Pattern
 from servesim.service.routes import (
     BODY_LIMIT,
-    Pattern,
     RouteReply,
     Routes,
     answered,

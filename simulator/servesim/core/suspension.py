@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from servesim.core import lifecycle, tickets, updates
+from servesim.core import lifecycle, rollout, tickets
 from servesim.core.access import Level
 from servesim.core.commands import ConfigRequest, Signal
 from servesim.core.deployment import Phase
@@ -33,9 +33,9 @@ def stop(world: Workspace, command: StopEndpoint) -> Endpoint:
     if config is None:
         raise Rejected(Code.NOTHING_TO_STOP, endpoint=endpoint.name)
     given_up, endpoint.pending = endpoint.pending, None
-    updates.retire(world, endpoint, given_up)
+    rollout.retire(world, endpoint, given_up)
     _replace_by_stopped(world, endpoint, config)
-    updates.move(world, endpoint, EndpointSignal.STOP)
+    rollout.move(world, endpoint, EndpointSignal.STOP)
     world.happened(endpoint, "endpoint stopped")
     return endpoint
 
@@ -48,10 +48,10 @@ def start(world: Workspace, command: StartEndpoint) -> Endpoint:
     if config is None or endpoint.phase is not EndpointPhase.STOPPED:
         raise Rejected(Code.NOT_STOPPED, endpoint=endpoint.name)
     request = ConfigRequest(tuple(entity.spec for entity in config.entities), config.routes)
-    updates.check_sound(world, endpoint, request)
+    rollout.check(world, endpoint.creator, request)
     world.happened(endpoint, "endpoint started")
     principal = command.principal or endpoint.creator
-    updates.begin(world, endpoint, principal, request, config.routes, signal=EndpointSignal.START)
+    rollout.begin(world, endpoint, principal, request, config.routes, signal=EndpointSignal.START)
     return endpoint
 
 
@@ -59,7 +59,7 @@ def _replace_by_stopped(world: Workspace, endpoint: Endpoint, config: Config) ->
     """Give each entity of a config a deployment without compute; what runs on the old ones ends there."""
     left = [world.deployments[entity.deployment_id] for entity in config.entities]
     specs = [entity.spec for entity in config.entities]
-    fresh = updates.deploy(world, endpoint, specs, [entity.creator for entity in config.entities])
+    fresh = rollout.deploy(world, endpoint, specs, [entity.creator for entity in config.entities])
     endpoint.active = config.on([deployment.id for deployment in fresh])
     for old, new in zip(left, fresh, strict=True):
         new.built = old.built

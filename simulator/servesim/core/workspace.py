@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from servesim.core import faults, lifecycle, permissions, requests, secrets, suspension, updates
+from servesim.core import faults, lifecycle, permissions, requests, rollout, secrets, suspension, updates
 from servesim.core.access import Directory, Level, Principal
 from servesim.core.commands import (
     AddFault,
@@ -159,7 +159,7 @@ class Workspace:
 
     def deployment_moved(self, deployment: Deployment, *, seen: bool) -> None:
         """Let the deployment's endpoint know of its new phase; ``seen`` if a reader can tell."""
-        updates.on_deployment_moved(self, deployment, seen=seen)
+        rollout.on_deployment_moved(self, deployment, seen=seen)
 
 
 # --- time, models and remarks: what needs no module of its own -------------------------------------
@@ -207,7 +207,7 @@ def _not_simulated(world: Workspace, command: NotSimulated) -> None:
 _ON_DUE: dict[Signal | Alarm, Callable[[Workspace, Due], None]] = {
     **dict.fromkeys(Signal, lifecycle.on_signal_due),
     Alarm.IDLE_CHECK: lifecycle.check_idle,
-    Alarm.CONFIG_SETTLED: updates.on_settled,
+    Alarm.CONFIG_SETTLED: rollout.on_settled,
     Alarm.DRAIN_LIMIT: requests.end_drain,
     Alarm.EXECUTION_LIMIT: requests.expire,
 }

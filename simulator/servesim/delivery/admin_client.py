@@ -10,8 +10,8 @@ from urllib.parse import quote, urlencode
 
 import click
 
+from servesim.delivery.client import LONGEST_S, Target, Unreachable, call, checked_url, no_answer
 from servesim.delivery.defaults import DEFAULT_ADMIN_TOKEN, DEFAULT_URL
-from servesim.delivery.invoke import LONGEST_S, Target, Unreachable, call, checked_url, no_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

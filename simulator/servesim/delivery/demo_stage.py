@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from servesim.delivery import demo_models
+from servesim.delivery.client import JSON, Target, call, scoring_path
 from servesim.delivery.demo_models import FOREST, LOGISTIC, Trained
 from servesim.delivery.demo_words import counted, entity_input, spoken, traffic_input
-from servesim.delivery.invoke import JSON, Target, call, scoring_path
 from servesim.service import sources
 from servesim.service.instants import instant_of
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from servesim.delivery import demo_models
+from servesim.delivery.client import CSV, JSON
 from servesim.delivery.demo_models import BROKEN, FOREST, LOGISTIC, MODEL, VERSIONS
 from servesim.delivery.demo_stage import ENDPOINT, REQUESTS, Stage, Unmet, require
 from servesim.delivery.demo_words import (
@@ -21,7 +22,6 @@ from servesim.delivery.demo_words import (
     state_of,
     traffic_input,
 )
-from servesim.delivery.invoke import CSV, JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable

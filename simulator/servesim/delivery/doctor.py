@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import click
 
 from servesim.delivery import findings, logins
+from servesim.delivery.client import is_header_text
 from servesim.delivery.defaults import DEFAULT_ADMIN_TOKEN, DEFAULT_URL
 from servesim.delivery.findings import Finding, Surroundings
-from servesim.delivery.invoke import is_header_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -213,8 +213,9 @@ def _distrust(url: str, path: str | None) -> str:
         ask(url, HEALTH, authority=Path(path))
     except ssl.SSLCertVerificationError as error:
         return error.verify_message
-    except FileNotFoundError:
-        return "the file is not there"
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        return "the file is not there" if missing else f"the file cannot be read ({error.strerror})"
     except ssl.SSLError as error:
         return error.reason or "the file holds no certificate"
     except (OSError, http.client.HTTPException):

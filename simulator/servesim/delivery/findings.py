@@ -5,7 +5,6 @@ No finding holds a value that may be secret: of URLs it shows scheme, host and p
 
 from __future__ import annotations
 
-import ipaddress
 import netrc
 import re
 from importlib import metadata
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from servesim.delivery import logins
+from servesim.delivery.client import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,14 +51,6 @@ class Surroundings(NamedTuple):
     home: Path
     file: ProfileFile
     login: Login
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's own."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def same_place(one: str, other: str) -> bool:

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import click
 
 from servesim.delivery.admin_client import BASE, Negative, NotReached, show, url_option
+from servesim.delivery.client import Answered, Target, Unreachable, call, checked_url, no_answer
 from servesim.delivery.defaults import DEFAULT_TOKEN
-from servesim.delivery.invoke import Answered, Target, Unreachable, call, checked_url, no_answer
 from servesim.service.clock import Stopwatch, rest
 from servesim.service.settings import seconds
 

@@ -9,7 +9,7 @@ from servesim.core.routing import Ticket, TicketState
 from servesim.http.calls import body_at_hand, read_on
 from servesim.http.reply import REQUEST_ID_HEADER, SERVED_MODEL_HEADER, Reply, refusal
 from servesim.service import waiting
-from servesim.service.clock import HeldTooLong
+from servesim.service.holds import HeldTooLong
 from servesim.service.instants import iso
 
 if TYPE_CHECKING:

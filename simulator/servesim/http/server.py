@@ -20,9 +20,9 @@ from servesim.http.reply import Reply, encode, error, refusal
 from servesim.http.rim import Rim, room_for_connections
 from servesim.http.sent import heard
 from servesim.http.whole import respond
-from servesim.service.clock import Stopping
+from servesim.service.mover import Stopping
+from servesim.service.patterns import Pattern, simulated
 from servesim.service.record import Managed, Sent
-from servesim.service.routes import Pattern, simulated
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine

@@ -31,7 +31,6 @@ class Loaded:
     outputs: str | None
     params: str | None
     input_example: str | None
-    requirements: tuple[str, ...]
     mlflow_version: str | None
     build_log: tuple[str, ...]
 
@@ -89,7 +88,6 @@ class RegistryVersion:
     version: str
     source: str
     status: str
-    stage: str
     aliases: tuple[str, ...]
     facts: ModelFacts | None
     reason: str | None
@@ -115,7 +113,6 @@ def loaded(fields: dict[str, Any], versions: dict[str, Any]) -> Loaded:
         outputs=fields["outputs"],
         params=fields["params"],
         input_example=fields["input_example"],
-        requirements=tuple(fields["requirements"]),
         mlflow_version=fields["mlflow_version"],
         build_log=(header, *fields["differences"]),
     )

@@ -268,7 +268,6 @@ def _version(client: Any, version: Any, aliases: dict[str, Any]) -> Facts:
         "version": number,
         "source": version.source,
         "status": version.status,
-        "stage": version.current_stage,
         "aliases": sorted(alias for alias, target in aliases.items() if str(target) == number),
         "facts": None,
         "reason": None,

@@ -34,11 +34,11 @@ def enforce(request: Request, signature: Signature | None = None) -> Request:
     elif signature is not None and signature.inputs and request.format.startswith("dataframe"):
         data = _cast_table(data, signature)
     if signature is None:
-        return Request(request.format, _plain(data), request.params, request.client_request_id)
+        return Request(request.format, _plain(data), request.params)
     if signature.inputs:
         data = _checked(data, signature, request.data)
     params = check_params(request.params, signature.params, request.data)
-    return Request(request.format, _plain(data), params, request.client_request_id)
+    return Request(request.format, _plain(data), params)
 
 
 def _plain(data: Any) -> Any:

@@ -34,12 +34,9 @@ def parse(body: bytes, content_type: str | None, signature: Signature | None = N
     document = loads(body)
     if not isinstance(document, dict):
         raise _not_a_dict(document)
-    request_id = document.get("client_request_id")
-    if not isinstance(request_id, str):
-        request_id = None
     if "messages" in document or "prompt" in document or "input" in document:
-        return _unified(document, request_id, signature)
-    return _formatted(document, request_id)
+        return _unified(document, signature)
+    return _formatted(document)
 
 
 @lru_cache(maxsize=128)
@@ -63,21 +60,21 @@ def _not_a_dict(document: Any) -> Refused:
     return bad_request(texts.JSON_IS_SCALAR, got=type(document).__name__)
 
 
-def _unified(document: dict[str, Any], request_id: str | None, signature: Signature | None) -> Request:
+def _unified(document: dict[str, Any], signature: Signature | None) -> Request:
     names = {param.name for param in (signature and signature.params) or ()}
     data = {key: value for key, value in document.items() if key not in names}
     params = {key: value for key, value in document.items() if key in names}
-    return Request("unified", data, params, request_id)
+    return Request("unified", data, params)
 
 
-def _formatted(document: dict[str, Any], request_id: str | None) -> Request:
+def _formatted(document: dict[str, Any]) -> Request:
     present = [key for key in document if key in _FORMATS]
     if len(present) != 1:
         raise bad_request(texts.NOT_ONE_FORMAT, fields=present)
     params = document.get("params")
     key = present[0]
     if key == "dataframe_split":
-        return Request("dataframe_split", from_split(document[key]), params, request_id)
+        return Request("dataframe_split", from_split(document[key]), params)
     if key == "dataframe_records":
-        return Request("dataframe_records", from_records(document[key]), params, request_id)
-    return Request("inputs" if key == "inputs" else "instances", document[key], params, request_id)
+        return Request("dataframe_records", from_records(document[key]), params)
+    return Request("inputs" if key == "inputs" else "instances", document[key], params)

@@ -27,13 +27,11 @@ class Request(NamedTuple):
 
     `data` is a `Table` for the two dataframe formats and CSV, the whole JSON object for the unified LLM format, and
     otherwise the JSON value under `instances` or `inputs` (a `Table` too once a named signature was applied).
-    `client_request_id` is Databricks' addition; MLflow drops it as an unknown key.
     """
 
     format: Format
     data: Any
     params: Any = None
-    client_request_id: str | None = None
 
     @property
     def unified(self) -> bool:

@@ -1,74 +1,36 @@
-"""The one place that knows real time, and the only mover of simulated time.
+"""The one place that knows real time: how the simulated time of a workspace moves, and who waits for it how long.
 
-Rules: in ``frozen`` and ``autojump`` time moves only for a wish, one wish after the other, one event after
-the other; the effect of an event (loading a model) and the requests that it releases are waited for before
-the next event, unless the model of such a request itself asks for time, by a request of its own. In ``paced`` time
-follows the wall clock and waits for nothing.
+Rules: in ``frozen`` and ``autojump`` time moves only for a wish (see ``mover``); in ``paced`` it follows the wall clock
+and waits for nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import time
-from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
-from servesim.core.commands import Admit, GiveUp, LoadFinished, MoveTo, Step
-from servesim.core.routing import Ticket, TicketState
+from servesim.core.commands import Admit, GiveUp
+from servesim.core.routing import TicketState
 from servesim.models.senders import sent_by
 from servesim.service import waiting
+from servesim.service.holds import HeldTooLong, Holds
+from servesim.service.mover import Mover, Stopping
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from servesim.core.access import Principal
-    from servesim.core.commands import Command, LoadModel
+    from servesim.core.commands import Command, LoadFinished, LoadModel
     from servesim.core.endpoint import Endpoint
-    from servesim.core.timeline import Timer
+    from servesim.core.routing import Ticket
     from servesim.core.workspace import Workspace
-
-logger = logging.getLogger("servesim")
 
 Mode = Literal["autojump", "frozen", "paced"]
 Poll = Literal["step", "settle"]
 
 MODES: tuple[Mode, ...] = ("autojump", "frozen", "paced")
 POLLS: tuple[Poll, ...] = ("step", "settle")
-EVENTS_PER_MOVE = 1_000_000
-"""More events than this in one move of time is a runaway."""
-
-
-class Runaway(RuntimeError):  # noqa: N818 - named for what it is
-    """Time was asked to move and events kept making events."""
-
-
-class HeldTooLong(Exception):  # noqa: N818 - an answer for the client, not a failure of ours
-    """A held request waited for real seconds and simulated time did not come."""
-
-    def __init__(self, ticket: Ticket, timer: Timer | None, now: int, waited_s: float) -> None:
-        """Keep what it waited for: the timer, if one is pending."""
-        super().__init__(ticket.endpoint)
-        self.ticket = ticket
-        self.timer = timer
-        self.now = now
-        self.waited_s = waited_s
-
-
-class Stopping(Exception):  # noqa: N818 - an answer for the client, not a failure of ours
-    """The server stops while a request is held."""
-
-
-@dataclass(slots=True)
-class _Wish:
-    """Somebody waits for simulated time: until ``done``, and not beyond ``limit()``."""
-
-    done: Callable[[], bool]
-    limit: Callable[[], int | None]
-    granted: asyncio.Future[None]
-    to: int | None = None
 
 
 class Clock:
@@ -90,22 +52,15 @@ class Clock:
         self.rate = rate
         self.poll: Poll = poll
         self.hold_timeout_s = hold_timeout_s
-        self._load = load
-        self._wishes: deque[_Wish] = deque()
-        self._mover: asyncio.Task[None] | None = None
+        self.holds = Holds(workspace)
+        self._mover = Mover(workspace, self.holds, load, self._wake)
         self._loads: set[asyncio.Task[None]] = set()
-        self._waiting: dict[int, asyncio.Future[None]] = {}
-        self._ended = asyncio.Event()
         self._alarm: asyncio.TimerHandle | None = None
         self._base = (workspace.timeline.now, time.monotonic())
         self._switched = asyncio.Event()
         self._healing: set[str] = set()
-        self._let_go: list[Ticket] = []
-        self._asking: dict[int, list[asyncio.Future[None]]] = {}
-        """By number of a request: what its model waits for, by requests of its own that wait for time."""
         self._refusing = False
         self._closed = False
-        self._tells = False
 
     # --- the present ------------------------------------------------------------------------------
 
@@ -137,7 +92,7 @@ class Clock:
     def end(self, command: Command) -> None:
         """Carry out the end of a request."""
         self.execute(command)
-        self._ended.set()
+        self.holds.ended.set()
 
     # --- moving -----------------------------------------------------------------------------------
 
@@ -156,7 +111,7 @@ class Clock:
             self._catch_up()
             return
         to = max(instant, self.workspace.timeline.now)
-        await self._wish(lambda: False, lambda: to, to=to)
+        await self._mover.wish(lambda: False, lambda: to, to=to)
 
     async def advance(self, by_ms: int) -> None:
         """Move by a number of milliseconds."""
@@ -167,15 +122,12 @@ class Clock:
 
         Who is held starts to wait anew, as the new mode has it.
         """
-        while self._mover is not None and not self._mover.done():
-            await asyncio.wait({self._mover})
+        await self._mover.rest()
         instant = self.now()
         self.mode = mode
         self.rate = rate or self.rate
         self._base = (instant, time.monotonic())
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
+        self._silence_alarm()
         self._after_change()
         switched, self._switched = self._switched, asyncio.Event()
         switched.set()
@@ -183,11 +135,11 @@ class Clock:
     async def next_change(self, endpoint: Endpoint) -> None:
         """Move until a reader of this endpoint would see another answer, if time alone can do that."""
         seen = endpoint.revision
-        await self._wish(lambda: endpoint.revision != seen, lambda: waiting.next_for(self.workspace, endpoint))
+        await self._mover.wish(lambda: endpoint.revision != seen, lambda: waiting.next_for(self.workspace, endpoint))
 
     async def until_settled(self, endpoint: Endpoint) -> None:
         """Move until no update of this endpoint is in progress, if time alone can do that."""
-        await self._wish(lambda: not endpoint.in_transition, lambda: waiting.next_for(self.workspace, endpoint))
+        await self._mover.wish(lambda: not endpoint.in_transition, lambda: waiting.next_for(self.workspace, endpoint))
 
     async def before_status(self, endpoint: Endpoint) -> None:
         """Move time for a status read that is answered after it (``--poll settle``)."""
@@ -215,30 +167,24 @@ class Clock:
         """Wait until a held request may run or is refused; raise HeldTooLong if time does not come."""
         if ticket.state is not TicketState.HELD:
             return
-        waiter = self._waiting[ticket.number] = asyncio.get_running_loop().create_future()
         try:
-            with self._asked_by_model(waiter):
-                await self._until_let_go(ticket, waiter)
+            with self.holds.waiter(ticket) as waiter, self.holds.asked_by_model(waiter):
+                while not await self._let_go_in_this_mode(ticket, waiter):
+                    pass
+                waiter.result()
         except BaseException:
             # Also if it was let go at this very moment: nobody is left to run it.
             self.end(GiveUp(ticket.number, "the client or the hold time-out ended the wait"))
             raise
-        finally:
-            self._waiting.pop(ticket.number, None)
-
-    async def _until_let_go(self, ticket: Ticket, waiter: asyncio.Future[None]) -> None:
-        if self._refusing:
-            raise Stopping
-        while not await self._let_go_in_this_mode(ticket, waiter):
-            pass
-        waiter.result()
 
     async def _let_go_in_this_mode(self, ticket: Ticket, waiter: asyncio.Future[None]) -> bool:
         """Wait until a held request is let go; return False if time began to move another way first."""
+        if self._refusing:
+            raise Stopping
         switched = asyncio.ensure_future(self._switched.wait())
         try:
             if self.mode == "autojump":
-                moved = self._ask(
+                moved = self._mover.ask(
                     lambda: ticket.state is not TicketState.HELD, lambda: waiting.next_of(self.workspace, ticket)
                 )
                 # However long real work takes that is done first: only a wait that no time ends is cut short.
@@ -249,7 +195,7 @@ class Clock:
             first = asyncio.FIRST_COMPLETED
             either: set[asyncio.Future[Any]] = {waiter, switched}
             while not (await asyncio.wait(either, timeout=limit, return_when=first))[0]:
-                if self._mover is None or self._mover.done():
+                if not self._mover.moves:
                     raise HeldTooLong(ticket, waiting.timer_of(self.workspace, ticket), self.now(), self.hold_timeout_s)
             return waiter.done()
         finally:
@@ -260,151 +206,35 @@ class Clock:
         if self.mode != "paced":
             # Real work takes no simulated time here, so the execution limit cannot reach it.
             return await work
-        refused = self._waiting[ticket.number] = asyncio.get_running_loop().create_future()
-        try:
-            await asyncio.wait({work, refused}, return_when=asyncio.FIRST_COMPLETED)
-            return None if refused.done() else work.result()
-        finally:
-            work.cancel()
-            self._waiting.pop(ticket.number, None)
+        with self.holds.waiter(ticket) as refused:
+            try:
+                await asyncio.wait({work, refused}, return_when=asyncio.FIRST_COMPLETED)
+                return None if refused.done() else work.result()
+            finally:
+                work.cancel()
 
     def refuse_held(self) -> None:
         """End the wait of every held request with Stopping, of later ones too; running ones go on."""
         self._refusing = True
-        for number, waiter in self._waiting.items():
-            if self._is_held(number) and not waiter.done():
-                waiter.set_exception(Stopping())
-
-    def _is_held(self, number: int) -> bool:
-        ticket = self.workspace.tickets.get(number)
-        return ticket is not None and ticket.state is TicketState.HELD
+        for waiter in self.holds.held():
+            waiter.set_exception(Stopping())
 
     async def close(self, *, telling: bool = False) -> None:
         """Stop moving; who still waits for time is cancelled, or told by Stopping where the server goes on."""
         self._closed = True
-        self._tells = telling
-        if self._alarm is not None:
-            self._alarm.cancel()
-        for number, waiter in self._waiting.items():
-            if self._is_held(number):
-                waiter.cancel()
-        tasks = [*self._loads, *([self._mover] if self._mover else [])]
-        for task in tasks:
+        self._silence_alarm()
+        for waiter in self.holds.held():
+            waiter.cancel()
+        loads = list(self._loads)
+        for task in loads:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for wish in self._wishes:  # a mover that was cancelled before it began has told nobody
-            wish.granted.cancel()
-        self._wishes.clear()
+        await self._mover.close(telling=telling)
+        await asyncio.gather(*loads, return_exceptions=True)
 
-    # --- the mover --------------------------------------------------------------------------------
-
-    async def _wish(self, done: Callable[[], bool], limit: Callable[[], int | None], to: int | None = None) -> None:
-        granted = self._ask(done, limit, to)
-        with self._asked_by_model(granted):
-            try:
-                await granted
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if self._tells and task is not None and not task.cancelling():
-                    raise Stopping from None  # this clock has ended, not whoever waits for it
-                raise
-
-    @contextlib.contextmanager
-    def _asked_by_model(self, granted: asyncio.Future[None]) -> Iterator[None]:
-        """Let the mover go on where it waits for a model that waits here for time."""
-        sender = sent_by.get()
-        tickets = () if sender is None else sender.works_for
-        for ticket in tickets:
-            self._asking.setdefault(ticket.number, []).append(granted)
-        if tickets:
-            self._ended.set()
-        try:
-            yield
-        finally:
-            for ticket in tickets:
-                self._asking[ticket.number].remove(granted)
-                if not self._asking[ticket.number]:
-                    del self._asking[ticket.number]
-
-    def _ask(
-        self, done: Callable[[], bool], limit: Callable[[], int | None], to: int | None = None
-    ) -> asyncio.Future[None]:
-        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._wishes.append(_Wish(done, limit, granted, to))
-        if self._mover is None or self._mover.done():
-            self._mover = asyncio.create_task(self._grant_all())
-        return granted
-
-    async def _grant_all(self) -> None:
-        while self._wishes:
-            wish = self._wishes.popleft()
-            try:
-                await self._grant(wish)
-            except asyncio.CancelledError:
-                for left in (wish, *self._wishes):
-                    left.granted.cancel()
-                self._wishes.clear()
-                raise
-            except Exception as error:  # noqa: BLE001 - whoever made the wish is told, and the next one is granted
-                if not wish.granted.done():
-                    wish.granted.set_exception(error)
-            if not wish.granted.done():
-                wish.granted.set_result(None)
-
-    async def _grant(self, wish: _Wish) -> None:
-        for _ in range(EVENTS_PER_MOVE):
-            await self._perform_effects()
-            if not wish.done():
-                await self._finished()
-            limit = wish.limit()
-            if wish.done() or wish.granted.done() or limit is None:
-                return
-            if not self.workspace.execute(Step(limit)):
-                if wish.to is not None:
-                    self.workspace.execute(MoveTo(wish.to))
-                return
-            self._wake()
-        self._run_away()
-
-    def _run_away(self) -> NoReturn:
-        message = (
-            f"{EVENTS_PER_MOVE:,} events happened in one move of time; the last was at {self.workspace.timeline.now}"
-        )
-        raise Runaway(message)
-
-    async def _perform_effects(self) -> None:
-        effects = self.workspace.effects
-        while effects:
-            self.workspace.execute(await self._loaded(effects.popleft()))
-            self._wake()
-
-    async def _finished(self) -> None:
-        """Wait for requests that earlier events let go on: their work belongs to those instants."""
-        while any(self._is_at_work(ticket) for ticket in self._let_go):
-            self._ended.clear()
-            await self._ended.wait()
-        self._let_go = [ticket for ticket in self._let_go if ticket.state is TicketState.RUNNING]
-
-    def _is_at_work(self, ticket: Ticket) -> bool:
-        """Tell whether a request runs and its model does not itself wait for time."""
-        asking = self._asking.get(ticket.number, ())
-        return ticket.state is TicketState.RUNNING and all(granted.done() for granted in asking)
-
-    def awaited_by(self, ticket: Ticket) -> tuple[Ticket, ...]:
-        """Return which requests the next event waits for while the model of this one works: it, and who sent it."""
-        sender = sent_by.get()
-        senders = () if sender is None else sender.works_for
-        return (ticket, *senders) if ticket in self._let_go else senders
+    # --- after an event ---------------------------------------------------------------------------
 
     def _wake(self) -> None:
-        while self.workspace.released:
-            ticket = self.workspace.released.popleft()
-            waiter = self._waiting.get(ticket.number)
-            if waiter is None or waiter.done():
-                continue
-            waiter.set_result(None)
-            if self.mode != "paced":
-                self._let_go.append(ticket)
+        self.holds.wake(awaited=self.mode != "paced")
 
     def _after_change(self) -> None:
         if self.workspace.released:
@@ -413,25 +243,11 @@ class Clock:
             self._start_loads()
             self._set_alarm()
 
-    async def _loaded(self, effect: LoadModel) -> LoadFinished:
-        """Perform an effect; a failure of ours is an outcome as well, or the deployment would wait for ever."""
-        try:
-            return await self._load(effect)
-        except Exception as error:
-            logger.exception("loading %s failed", effect.model.name)
-            return LoadFinished(effect.deployment_id, f"servesim failed to load it: {error!r}")
-
     # --- paced ------------------------------------------------------------------------------------
 
     def _catch_up(self) -> None:
         start, since = self._base
-        target = start + int((time.monotonic() - since) * 1000 * self.rate)
-        events = 0
-        while self.workspace.execute(Step(target)):
-            events += 1
-            if events >= EVENTS_PER_MOVE:
-                self._run_away()
-        self.workspace.execute(MoveTo(target))
+        self._mover.move_to(start + int((time.monotonic() - since) * 1000 * self.rate))
         self._after_change()
 
     def _start_loads(self) -> None:
@@ -441,12 +257,15 @@ class Clock:
             task.add_done_callback(self._loads.discard)
 
     async def _load_now(self, effect: LoadModel) -> None:
-        self.execute(await self._loaded(effect))
+        self.execute(await self._mover.loaded(effect))
 
-    def _set_alarm(self) -> None:
+    def _silence_alarm(self) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+
+    def _set_alarm(self) -> None:
+        self._silence_alarm()
         head = self.workspace.timeline.peek()
         if head is not None and not self._closed:
             delay = (head.due - self.workspace.timeline.now) / 1000 / self.rate

@@ -75,7 +75,7 @@ class Gateway:
             environment = self._vault.environment(deployment.id, deployment.spec.environment)
         except Unresolved as error:
             raise self._failed(ticket, pool_types.LoadFailed(str(error), "")) from error
-        awaited = self._clock.awaited_by(ticket)
+        awaited = self._clock.holds.awaited_by(ticket)
         sender = ModelAtWork(awaited) if awaited else None
         work = asyncio.ensure_future(self._models.answer(deployment.model, environment, body, content_type, sender))
         try:

@@ -126,11 +126,11 @@ class Requests:
 
     def scored(self, world: Workspace, call: ScoredFields) -> None:
         """Keep a scoring request; plain tuples, because this is paid for by every one."""
-        size, lengths = len(call[5]) + len(call[6].body), None
+        size, lengths = len(call[1]) + len(call[5]) + len(call[6].body), None
         if size > BODY_LIMIT:
             lengths = len(call[5]), len(call[6].body)
             call = _shortened(Scored(*call))
-            size = len(call[5]) + len(call[6].body)
+            size = len(call[1]) + len(call[5]) + len(call[6].body)
         endpoint = world.endpoints.get(call[3])
         self.count += 1
         self._bytes += size
@@ -148,6 +148,7 @@ class Requests:
         if size > ANSWER_LIMIT or call.path.startswith(_SECRET):
             lengths = 0, size
             size, call = 0, call._replace(sent=call.sent._replace(body=b""))
+        size += len(call.path)
         self.count += 1
         self._bytes += size
         self._kept.append((size, world.timeline.now, None, None, call, lengths))

@@ -154,7 +154,7 @@ def _routed(call: Scored, ticket: Ticket, config: Config | None) -> dict[str, An
 def _document(content: bytes | None) -> dict[str, Any]:
     try:
         document = json.loads(content or b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 

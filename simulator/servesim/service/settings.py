@@ -53,7 +53,7 @@ def seconds(duration: str | float) -> float:
 def _rate(value: Any) -> float:
     rate = float(value)
     if not SLOWEST <= rate <= FASTEST:
-        message = f"rate must be a number of simulated seconds a second from {SLOWEST:g} to {FASTEST:g}; got {rate}"
+        message = f"rate must be a positive number of simulated seconds a second, at most {FASTEST:g}; got {rate}"
         raise ValueError(message)
     return rate
 

@@ -1,0 +1,151 @@
+"""Calls from commands to a server, whichever it is."""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import json
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.error import URLError
+from urllib.parse import quote, urlsplit
+from urllib.request import HTTPErrorProcessor, ProxyHandler, Request, build_opener
+
+import click
+
+from servesim.delivery.defaults import DEFAULT_URL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LONGEST_S = 600.0
+"""Real seconds after which no answer is expected: more than the longest that an answer may take."""
+
+UNSENDABLE = "the token has a character that no header can hold, e.g. a line break at its end"
+
+JSON = "application/json"
+CSV = "text/csv"
+
+
+class Unreachable(Exception):  # noqa: N818 - named for what is so
+    """Nobody answered, or what answered does not speak HTTP."""
+
+    answers = False
+    """Whether something is there all the same, so that waiting for it is of no use."""
+
+
+class Untrusted(Unreachable):
+    """The certificate that was shown is signed by nobody whom this process trusts."""
+
+    answers = True
+
+
+def no_answer(reason: Unreachable) -> str:
+    """Say why there was no answer."""
+    if reason.answers:
+        return (
+            f"what answers there shows a certificate that is not trusted here ({reason}). Set the lines that "
+            "`servesim serve --tls` printed: SSL_CERT_FILE names its authority"
+        )
+    return f"nothing answers there ({reason})"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Who is asked, and as whom."""
+
+    url: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Any answer at all, an error too."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+    @property
+    def well(self) -> bool:
+        """Whether it is what was asked for."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - the class of HTTP statuses
+
+    @property
+    def document(self) -> Any:
+        """The body as JSON; as text where it is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return self.body.decode("utf-8", "replace")
+
+
+class _AsItCame(HTTPErrorProcessor):
+    """An error is an answer, and so is a redirect: the token goes nowhere else."""
+
+    def http_response(self, request: Request, response: Any) -> Any:  # noqa: ARG002 - urllib's signature
+        """Leave it alone."""
+        return response
+
+    https_response = http_response
+
+
+def call(
+    target: Target,
+    path: str,
+    body: bytes | None = None,
+    content_type: str = JSON,
+    *,
+    method: str | None = None,
+    timeout_s: float = LONGEST_S,
+) -> Answered:
+    """Send a POST, a GET without a body; no proxy stands before loopback. Raise Unreachable, ValueError."""
+    if not is_header_text(target.token):
+        raise ValueError(UNSENDABLE)  # http.client's own error would show it
+    headers = {"Authorization": f"Bearer {target.token}"}
+    if body is not None:
+        headers["Content-Type"] = content_type
+    request = Request(target.url + path, body, headers, method=method)  # noqa: S310 - whoever made the target checked it
+    opener = build_opener(_AsItCame, *([ProxyHandler({})] if is_loopback(urlsplit(target.url).hostname or "") else []))
+    try:
+        with opener.open(request, timeout=timeout_s) as response:
+            return Answered(response.status, response.read(), response.headers)
+    except URLError as error:
+        untrusted = isinstance(error.reason, ssl.SSLCertVerificationError)
+        raise (Untrusted if untrusted else Unreachable)(str(error.reason)) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise Unreachable(str(error) or type(error).__name__) from error
+
+
+def is_header_text(credential: str) -> bool:
+    """Tell whether a header can hold a credential."""
+    return credential.isascii() and credential.isprintable()
+
+
+def scoring_path(endpoint: str, entity: str | None = None) -> str:
+    """Return the path of an endpoint, or of one entity whatever its share."""
+    path = f"/serving-endpoints/{quote(endpoint, safe='')}"
+    return f"{path}/invocations" if entity is None else f"{path}/served-models/{quote(entity, safe='')}/invocations"
+
+
+def checked_url(url: str) -> str:
+    """Return a base URL; like the SDK's, one without a scheme is https."""
+    full = (url if "://" in url else f"https://{url}").rstrip("/")
+    try:
+        parts = urlsplit(full)
+        bad = parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or "@" in parts.netloc
+    except ValueError:
+        bad = True
+    if bad:
+        shown = "what has a user or password in it" if "@" in url else repr(url)
+        raise click.BadParameter(f"{shown} is not the URL of a server; write e.g. {DEFAULT_URL}", param_hint="--url")
+    return full
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
