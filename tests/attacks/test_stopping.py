@@ -1,6 +1,8 @@
 """Requests and wishes that come at the moment at which a workspace ends."""
 
 import asyncio
+import http.client
+import json
 
 import pytest
 
@@ -51,3 +53,23 @@ def test_who_waits_for_time_that_will_never_move_is_told():
         await hub.close()
 
     asyncio.run(scene())
+
+
+def test_a_stop_waits_for_nobody_who_follows_the_event_log(server_process):
+    server = server_process("--grace", "60")
+    index = json.loads(server.call("GET", "/_servesim/v1/workspaces/default/events?limit=1", admin=True)[1])
+    path = f"/_servesim/v1/workspaces/default/events?after={index['next']}&wait=30"
+    connection = http.client.HTTPConnection(server.address, timeout=60)
+    connection.request("GET", path, headers={"Authorization": f"Bearer {server.token(admin=True)}"})
+    server.call("GET", "/api/2.0/serving-endpoints")  # once this is answered, what came before has been read
+    server.end()  # fails after 30 s; the grace would be 60
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def test_time_that_runs_ends_with_the_year_9999(server_process):
+    server = server_process("--clock", "paced", "--rate", "1e9", "--start-time", "9999-12-31T00:00:00Z")
+    clock = {"now": ""}
+    while clock["now"] < "9999-12-31T23:59:59":
+        clock = json.loads(server.call("GET", "/_servesim/v1/workspaces/default/clock", admin=True)[1])
+    assert server.call("GET", "/api/2.0/serving-endpoints")[0] == 200

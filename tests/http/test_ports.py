@@ -136,3 +136,12 @@ def test_nothing_else_is_refused_without_model_serving(servesim_server):
 def test_a_word_that_is_neither_is_an_error(servesim_server):
     with pytest.raises(ValueError, match="model_serving must be one of enabled, disabled"):
         servesim_server.open(model_serving="off")
+
+
+@pytest.mark.parametrize("path", [ENDPOINTS, "/serving-endpoints/e/invocations"])
+def test_a_target_as_a_proxy_writes_it_is_the_same_call(servesim_server, path):
+    method = "GET" if path == ENDPOINTS else "POST"
+    with servesim_server.open(model_serving="disabled") as mine:
+        port = servesim_server.server.port
+        answers = [call(port, mine.token, at + path, method, {})[1] for at in ("", f"http://127.0.0.1:{port}")]
+    assert [answer["message"] for answer in answers] == [DISABLED, DISABLED]

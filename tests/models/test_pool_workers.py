@@ -59,7 +59,10 @@ def running(process: int) -> bool:
 def gone(process: int) -> bool:
     """Wait for a stranger's end; whether it came within a few seconds."""
     poll = select.poll()
-    descriptor = os.pidfd_open(process)
+    try:
+        descriptor = os.pidfd_open(process)
+    except ProcessLookupError:
+        return True
     poll.register(descriptor, select.POLLIN)
     ended = bool(poll.poll(_PATIENCE_MS))
     os.close(descriptor)

@@ -50,6 +50,8 @@ async def events(call: AdminCall) -> Reply:
     for _ in range(round(wait_s / LOOK_EVERY_S)):
         if workspace.world is not world or after > world.logged or _lines(world, after, endpoint):
             break
+        if workspace.clock.stopping:
+            break  # a stop waits for nobody who waits for it
         await clock.pause(LOOK_EVERY_S)
         workspace.clock.now()
     world = workspace.world

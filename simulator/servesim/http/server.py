@@ -162,6 +162,8 @@ class Server:
         principal = "-"
         session: Session | None = None
         path = request.raw_path.partition("?")[0]
+        if not path.startswith("/"):
+            path = request.rel_url.raw_path  # a proxy's form of the target: http://host/path
         try:
             if path.startswith(OUTSIDE) and not path.startswith(EXAMPLES):
                 reply = await self._outside(bound, request, path)

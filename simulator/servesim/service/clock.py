@@ -15,6 +15,7 @@ from servesim.core.routing import TicketState
 from servesim.models.senders import sent_by
 from servesim.service import waiting
 from servesim.service.holds import HeldTooLong, Holds
+from servesim.service.instants import LAST_MS
 from servesim.service.mover import Mover, Stopping
 
 if TYPE_CHECKING:
@@ -213,6 +214,11 @@ class Clock:
             finally:
                 work.cancel()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether nobody is to be held any more: the server, or the workspace, is about to end."""
+        return self._refusing
+
     def refuse_held(self) -> None:
         """End the wait of every held request with Stopping, of later ones too; running ones go on."""
         self._refusing = True
@@ -247,7 +253,8 @@ class Clock:
 
     def _catch_up(self) -> None:
         start, since = self._base
-        self._mover.move_to(start + int((time.monotonic() - since) * 1000 * self.rate))
+        passed_ms = int((time.monotonic() - since) * 1000 * self.rate)
+        self._mover.move_to(min(start + passed_ms, LAST_MS))
         self._after_change()
 
     def _start_loads(self) -> None:
