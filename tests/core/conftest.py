@@ -56,7 +56,7 @@ PICTURES = {
     Ticket: lambda ticket: {**_members(ticket, "deployment"), "deployment": ticket.deployment.id},
     Deployment: lambda one: {**_members(one, "held"), "held": list(one.held)},
     dict: lambda items: {key: picture(inner) for key, inner in items.items()},
-    (list, deque): lambda items: [picture(inner) for inner in items],
+    (list, deque, tuple): lambda items: [picture(inner) for inner in items],
 }
 
 

@@ -253,7 +253,7 @@ class Walk:
         for endpoint in self.world.endpoints.values():
             assert len(endpoint.events) <= EVENTS_KEPT
             assert len(endpoint.deployed) <= DEPLOYED_KEPT
-            assert len(endpoint.levels) <= max(len(self.world.directory.members), 3)
+            assert len(endpoint.levels or ()) <= max(len(self.world.directory.members), 3)
             gone = [one.deployment for one in endpoint.deployed if one.deployment.phase is Phase.GONE]
             assert not any(one.held or one.in_flight or one.timers or one.traffic._seconds for one in gone)
         assert all(len(one.traffic._seconds) <= WINDOW_S for one in self.world.deployments.values())

@@ -66,10 +66,10 @@ def test_a_request_that_never_was_admitted_has_no_route(world, kept):
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_whether_there_was_an_inference_table_is_what_was_so_then(world, kept, enabled):
-    settings = world.endpoints["e"].settings
-    settings["ai_gateway"] = json.dumps({"inference_table_config": {"enabled": enabled}})
+    endpoint = world.endpoints["e"]
+    endpoint.settings = {"ai_gateway": json.dumps({"inference_table_config": {"enabled": enabled}})}
     score(world, kept)
-    settings["ai_gateway"] = "{}"
+    endpoint.settings = {"ai_gateway": "{}"}
     assert [one.table for one in kept] == [enabled]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 ADMINS = "admins"
 """The group whose members may do everything."""
@@ -61,6 +63,12 @@ Grants = tuple[tuple[Grantee, Level], ...]
 def grantee_of(principal: Principal) -> Grantee:
     """Return a principal as a permission names it."""
     return Grantee("user" if principal.kind == "User" else "service_principal", principal.name)
+
+
+@lru_cache(maxsize=1_000)
+def own_acl(principal: Principal) -> Mapping[Grantee, Level]:
+    """Return what an endpoint grants at first: everything to its creator, the same object for all that it creates."""
+    return MappingProxyType({grantee_of(principal): Level.CAN_MANAGE})
 
 
 class Directory:

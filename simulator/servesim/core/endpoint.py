@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servesim.core.commands import ConfigRequest, EntitySpec, Route
 from servesim.core.errors import Code, Rejected
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from servesim.core.access import Grantee, Level, Principal
     from servesim.core.deployment import Deployment
     from servesim.core.draws import Stream
@@ -19,7 +22,10 @@ if TYPE_CHECKING:
     from servesim.core.profile import Profile
     from servesim.core.timeline import Timer
 
-EVENTS_KEPT = 200
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+EVENTS_KEPT = 64
+"""Events of an endpoint: ours, how many the service keeps is not known."""
 DEPLOYED_KEPT = 64
 
 WHOLE = 100
@@ -138,10 +144,11 @@ class Endpoint:
     route_stream: Stream
     description: str = ""
     route_optimized: bool = False
-    tags: dict[str, str | None] = field(default_factory=dict)
-    settings: dict[str, str] = field(default_factory=dict)
+    # These three are replaced, never changed in place: ten thousand endpoints share what is alike.
+    tags: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
+    settings: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     """JSON by the name of its field, for what is only kept: ``ai_gateway``, ``rate_limits``, …"""
-    acl: dict[Grantee, Level] = field(default_factory=dict)
+    acl: Mapping[Grantee, Level] = field(default_factory=lambda: NOTHING)
     phase: EndpointPhase = EndpointPhase.EMPTY
     active: Config | None = None
     pending: Config | None = None
@@ -155,11 +162,11 @@ class Endpoint:
     """How many requests the split has routed: the ordinal of the next draw."""
     revision: int = 0
     """Grows with every change that a reader could see."""
-    events: deque[LogLine] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+    events: tuple[LogLine, ...] = ()
     """What happened to it and its deployments, the oldest first."""
-    deployed: deque[Deployed] = field(default_factory=lambda: deque(maxlen=DEPLOYED_KEPT))
+    deployed: tuple[Deployed, ...] = ()
     """Who served which entity of which config, kept for their logs; the oldest first."""
-    levels: dict[str, Level | None] = field(default_factory=dict)
+    levels: dict[str, Level | None] | None = None
     """What principals may do, worked out for ``levels_as_of``: a revision of the directory."""
     levels_as_of: int = -1
 

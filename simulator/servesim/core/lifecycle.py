@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from servesim.core.workspace import Workspace
 
 
+_ENTERED = {phase: f"deployment {phase}" for phase in Phase}
+
 BUILD_LOG_CHARACTERS = 100_000
 """How much is kept of what loading a model printed; the oldest goes first."""
 
@@ -46,7 +48,7 @@ def on_signal_due(world: Workspace, due: Due) -> None:
 
 def _note(world: Workspace, deployment: Deployment, detail: str = "", *, what: str = "") -> None:
     endpoint = world.by_id.get(deployment.endpoint_id)
-    what = what or f"deployment {deployment.phase}"
+    what = what or _ENTERED[deployment.phase]
     if endpoint is None:
         world.note(what, deployment.endpoint, deployment.spec.name, detail)
     else:

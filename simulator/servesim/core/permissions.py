@@ -38,7 +38,7 @@ def change(world: Workspace, command: SetPermissions) -> Endpoint:
         expected = f"{GRANT_LIMIT} grantees at most"
         raise Rejected(Code.BAD_FIELD, field="access_control_list", expected=expected, got=len(granted))
     endpoint.acl = granted
-    endpoint.levels.clear()
+    endpoint.levels = None
     endpoint.revision += 1
     world.revision += 1
     given = ", ".join(f"{grantee.name} {level.name}" for grantee, level in command.grants)

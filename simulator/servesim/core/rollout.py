@@ -6,13 +6,15 @@ in all but its share keeps its deployment; a deployment that no config names any
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from servesim.core import endpoint as endpoints
 from servesim.core import faults, lifecycle, permissions
 from servesim.core.commands import Alarm, Due, Signal
 from servesim.core.deployment import BROKEN, UP, Cause, Deployment, Phase
-from servesim.core.endpoint import Config, Deployed, Endpoint, EndpointSignal, ServedEntity
+from servesim.core.endpoint import DEPLOYED_KEPT, Config, Deployed, Endpoint, EndpointSignal, ServedEntity
+from servesim.core.eventlog import keep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,8 +83,8 @@ def _next_config(
     entities = sorted([*kept, *made], key=lambda entity: entity.spec.name)
     endpoint.pending = Config(endpoint.versions, tuple(entities), routes, now)
     for one in [*(world.deployments[entity.deployment_id] for entity in kept), *fresh]:
-        endpoint.deployed.append(Deployed(endpoint.versions, one.spec.name, one))
-    world.happened(endpoint, "config asked for", principal.name, f"version {endpoint.versions}")
+        endpoint.deployed = keep(endpoint.deployed, Deployed(endpoint.versions, one.spec.name, one), DEPLOYED_KEPT)
+    world.happened(endpoint, "config asked for", principal.name, _numbered(endpoint.versions))
 
 
 def put_stopped(world: Workspace, endpoint: Endpoint, command: UpdateConfig, routes: tuple[Route, ...]) -> None:
@@ -190,7 +192,7 @@ def _switch_if_ready(world: Workspace, endpoint: Endpoint) -> None:
         return
     left, endpoint.active, endpoint.pending = endpoint.active, pending, None
     move(world, endpoint, EndpointSignal.SWITCH)
-    world.happened(endpoint, "config serving", "", f"version {pending.version}")
+    world.happened(endpoint, "config serving", "", _numbered(pending.version))
     retire(world, endpoint, left)
 
 
@@ -198,7 +200,7 @@ def end(world: Workspace, endpoint: Endpoint, signal: EndpointSignal) -> None:
     """Fail or cancel the update in progress; what serves goes on serving."""
     move(world, endpoint, signal)
     stop_settling(world, endpoint)
-    world.happened(endpoint, str(endpoint.phase), "", f"version {endpoint.versions}")
+    world.happened(endpoint, str(endpoint.phase), "", _numbered(endpoint.versions))
     for deployment in deployments_of(world, endpoint.pending, without=endpoint.active):
         lifecycle.send(world, deployment, Signal.ABANDONED, _WHY_ABANDONED[signal])
 
@@ -228,3 +230,9 @@ def stop_settling(world: Workspace, endpoint: Endpoint) -> None:
     if endpoint.settling is not None:
         world.timeline.cancel(endpoint.settling)
         endpoint.settling = None
+
+
+@lru_cache(maxsize=256)
+def _numbered(version: int) -> str:
+    """Return a config as the event log names it: one string for all endpoints."""
+    return f"version {version}"

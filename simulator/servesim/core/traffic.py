@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -64,7 +63,7 @@ class Traffic:
 
     def __init__(self) -> None:
         """Start with none."""
-        self._seconds: deque[_Second] = deque()
+        self._seconds: tuple[_Second, ...] = ()
 
     def note(self, now: int, status: int, latency: int, queue: int) -> None:
         """Count a request that was answered now; durations in milliseconds."""
@@ -72,7 +71,7 @@ class Traffic:
         seconds = self._seconds
         if not seconds or seconds[-1].at != at:
             self._forget(at)
-            seconds.append(_Second(at))
+            seconds = self._seconds = (*self._seconds, _Second(at))
         second = seconds[-1]
         second.requests += 1
         if status >= _SERVER_ERROR:
@@ -105,7 +104,7 @@ class Traffic:
 
     def _forget(self, at: int) -> None:
         while self._seconds and self._seconds[0].at <= at - WINDOW_S:
-            self._seconds.popleft()
+            self._seconds = self._seconds[1:]
 
 
 def _histogram(at_once: int, counts: list[list[int]], total_ms: int) -> Histogram:

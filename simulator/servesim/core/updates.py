@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from servesim.core import endpoint as endpoints
 from servesim.core import lifecycle, rollout, tickets
-from servesim.core.access import Level, grantee_of
+from servesim.core.access import Level, own_acl
 from servesim.core.commands import Signal
 from servesim.core.deployment import Phase
 from servesim.core.endpoint import Endpoint, EndpointPhase, EndpointSignal
@@ -105,9 +105,9 @@ def change_setting(world: Workspace, command: ChangeSetting) -> Endpoint:
     endpoint = world.get(command.name)
     world.require(command.principal, endpoint, Level.CAN_MANAGE)
     if command.value:
-        endpoint.settings[command.setting] = command.value
+        endpoint.settings = {**endpoint.settings, command.setting: command.value}
     else:
-        endpoint.settings.pop(command.setting, None)
+        endpoint.settings = {name: kept for name, kept in endpoint.settings.items() if name != command.setting}
     rollout.show(world, endpoint)
     world.note("setting changed", endpoint.name, command.setting, "" if command.value else "removed")
     return endpoint
@@ -124,7 +124,7 @@ def _new_endpoint(world: Workspace, command: CreateEndpoint) -> Endpoint:
         route_stream=world.draws.stream("route", endpoint_id),
         description=command.description,
         route_optimized=command.route_optimized,
-        tags=dict(command.tags),
-        settings=dict(command.settings),
-        acl={grantee_of(command.principal): Level.CAN_MANAGE},
+        tags=dict(command.tags) or endpoints.NOTHING,
+        settings=dict(command.settings) or endpoints.NOTHING,
+        acl=own_acl(command.principal),
     )

@@ -49,8 +49,9 @@ from servesim.core.commands import (
 )
 from servesim.core.deployment import UP, Deployment
 from servesim.core.draws import Draws
+from servesim.core.endpoint import EVENTS_KEPT
 from servesim.core.errors import Code, Rejected
-from servesim.core.eventlog import DETAIL_CHARACTERS, LOG_LINES, LogLine
+from servesim.core.eventlog import DETAIL_CHARACTERS, LOG_LINES, LogLine, keep
 from servesim.core.profile import FAITHFUL, Profile
 from servesim.core.registry import Registry
 from servesim.core.timeline import START_MS, Timeline
@@ -115,15 +116,16 @@ class Workspace:
         directory = self.directory
         if directory.is_open:
             return Level.CAN_MANAGE
-        if endpoint.levels_as_of != directory.revision:
-            endpoint.levels.clear()
+        levels = endpoint.levels
+        if levels is None or endpoint.levels_as_of != directory.revision:
+            levels = endpoint.levels = {}
             endpoint.levels_as_of = directory.revision
         try:
-            return endpoint.levels[principal.name]
+            return levels[principal.name]
         except KeyError:
             level = directory.level(principal, endpoint.acl.items())
             if principal.name in directory.members:  # strangers have no end
-                endpoint.levels[principal.name] = level
+                levels[principal.name] = level
             return level
 
     def require(self, principal: Principal | None, endpoint: Endpoint, needed: Level) -> None:
@@ -150,7 +152,7 @@ class Workspace:
     def happened(self, endpoint: Endpoint, what: str, subject: str = "", detail: str = "") -> None:
         """Write a line that belongs to an endpoint's own history as well."""
         self.note(what, endpoint.name, subject, detail)
-        endpoint.events.append(self.log[-1])
+        endpoint.events = keep(endpoint.events, self.log[-1], EVENTS_KEPT)
 
     def next_id(self, kind: str) -> str:
         """Return 32 hexadecimal digits that no other endpoint or deployment has."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from servesim.core.access import Level
 from servesim.core.commands import StartEndpoint, StopEndpoint
+from servesim.core.endpoint import EVENTS_KEPT
 from servesim.core.errors import Code, Rejected
 from servesim.core.permissions import find as find_by_id
 from servesim.generations import ga, ga_optimization, ga_permissions, ga_requests, ga_settings
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from servesim.http.control import Rendered
 
 TEXT = "text/plain; charset=utf-8"
-EVENTS_SHOWN = 100
-"""How many events a call without a limit gets: chosen."""
 
 
 class Operations:
@@ -122,7 +121,7 @@ class Operations:
         """Answer with the last events of an endpoint."""
         endpoint = _endpoint(call, Level.CAN_VIEW)
         limit = Fields(dict(call.request.query)).whole("limit", least=1)
-        return Reply(200, encode(ga.render_events(endpoint, limit or EVENTS_SHOWN)), grade="observed")
+        return Reply(200, encode(ga.render_events(endpoint, limit or EVENTS_KEPT)), grade="observed")
 
     async def metrics(self, call: Call) -> Reply:
         """Answer with the last minute's metrics as Prometheus reads them."""
