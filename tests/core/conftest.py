@@ -51,12 +51,15 @@ PICTURES = {
     Traffic: lambda traffic: picture(traffic._seconds),
     Deployed: lambda one: [one.version, one.entity, one.deployment.id, one.deployment.phase],
     # What was worked out before is nobody's business.
-    Endpoint: lambda one: _members(one, "levels", "levels_as_of"),
+    Endpoint: lambda one: {
+        **_members(one, "levels", "levels_as_of", "deployed"),
+        "deployed": [picture(served) for served in one.deployed],
+    },
     (Stream, Draws): lambda _: None,
     Ticket: lambda ticket: {**_members(ticket, "deployment"), "deployment": ticket.deployment.id},
     Deployment: lambda one: {**_members(one, "held"), "held": list(one.held)},
     dict: lambda items: {key: picture(inner) for key, inner in items.items()},
-    (list, deque, tuple): lambda items: [picture(inner) for inner in items],
+    (list, deque): lambda items: [picture(inner) for inner in items],
 }
 
 
