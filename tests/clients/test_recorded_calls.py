@@ -54,7 +54,17 @@ def is_at_least(package, least):
 # --- the SDK --------------------------------------------------------------------------------------
 
 
-def sdk_calls():
+def made(client):
+    """Create the endpoint that was recorded, wait for it, and return the serving API."""
+    client.serving_endpoints.create_and_wait("ep", config=recorded_config())
+    return client.serving_endpoints
+
+
+def identified(client):
+    return made(client).get("ep").id
+
+
+def recorded_config():
     from databricks.sdk.service import serving as s
 
     entity = s.ServedEntityInput(
@@ -65,17 +75,15 @@ def sdk_calls():
         workload_size="Small",
     )
     traffic = s.TrafficConfig(routes=[s.Route(served_model_name="e1", traffic_percentage=100)])
-    config = s.EndpointCoreConfigInput(name="ep", served_entities=[entity], traffic_config=traffic)
+    return s.EndpointCoreConfigInput(name="ep", served_entities=[entity], traffic_config=traffic)
+
+
+def control_calls():
+    from databricks.sdk.service import serving as s
+
+    config = recorded_config()
+    entity, traffic = config.served_entities[0], config.traffic_config
     gateway = s.AiGatewayConfig(usage_tracking_config=s.AiGatewayUsageTrackingConfig(enabled=True))
-
-    def made(client):
-        client.serving_endpoints.create_and_wait("ep", config=config)
-        return client.serving_endpoints
-
-    def identified(client):
-        return made(client).get("ep").id
-
-    access, level = s.ServingEndpointAccessControlRequest, s.ServingEndpointPermissionLevel
     return {
         "create": lambda client: client.serving_endpoints.create(
             "ep",
@@ -91,6 +99,15 @@ def sdk_calls():
             "ep", served_entities=[entity], traffic_config=traffic
         ),
         "update_config_and_wait": lambda client: made(client).update_config_and_wait("ep", served_entities=[entity]),
+        "delete": lambda client: made(client).delete("ep"),
+        "current_user.me": lambda client: client.current_user.me(),
+    }
+
+
+def query_calls():
+    from databricks.sdk.service import serving as s
+
+    return {
         "query dataframe_split": lambda client: made(client).query(
             "ep", dataframe_split=s.DataframeSplitInput(columns=["a"], data=[[1]])
         ),
@@ -98,8 +115,13 @@ def sdk_calls():
         "query instances": lambda client: made(client).query("ep", instances=[[1]]),
         "query inputs": lambda client: made(client).query("ep", inputs={"a": [1]}),
         "query client_request_id": lambda client: made(client).query("ep", inputs=[1], client_request_id="rid"),
-        "delete": lambda client: made(client).delete("ep"),
-        "current_user.me": lambda client: client.current_user.me(),
+    }
+
+
+def setting_calls():
+    from databricks.sdk.service import serving as s
+
+    return {
         "patch": lambda client: made(client).patch("ep", add_tags=[s.EndpointTag("k", "v")], delete_tags=["z"]),
         "put": lambda client: made(client).put(
             "ep",
@@ -123,10 +145,23 @@ def sdk_calls():
             "ep", email_notifications=s.EmailNotifications(on_update_failure=["a@b"])
         ),
         "patch_telemetry_config": lambda client: made(client).patch_telemetry_config("ep"),
+    }
+
+
+def reading_calls():
+    return {
         "logs": lambda client: made(client).logs("ep", "e1"),
         "build_logs": lambda client: made(client).build_logs("ep", "e1"),
         "export_metrics": lambda client: made(client).export_metrics("ep"),
         "get_open_api": lambda client: made(client).get_open_api("ep"),
+    }
+
+
+def permission_calls():
+    from databricks.sdk.service import serving as s
+
+    access, level = s.ServingEndpointAccessControlRequest, s.ServingEndpointPermissionLevel
+    return {
         "get_permission_levels": lambda client: client.serving_endpoints.get_permission_levels(identified(client)),
         "get_permissions": lambda client: client.serving_endpoints.get_permissions(identified(client)),
         "set_permissions": lambda client: client.serving_endpoints.set_permissions(
@@ -138,6 +173,10 @@ def sdk_calls():
             access_control_list=[access(group_name="g", permission_level=level.CAN_VIEW)],
         ),
     }
+
+
+def sdk_calls():
+    return control_calls() | query_calls() | setting_calls() | reading_calls() | permission_calls()
 
 
 @pytest.mark.sdk

@@ -11,20 +11,12 @@ from click.testing import CliRunner
 from servesim.delivery import tables
 from servesim.delivery.cli import main
 from servesim.delivery.client import Target, call
-from servesim.delivery.handle import LocalServer
 from servesim.generations.inference_table import COLUMNS
 
-ADMIN = "of-the-admin"
+ADMIN = "admin-of-tests"
 ENDPOINTS = "/api/2.0/serving-endpoints"
 BODY = {"dataframe_records": [{"amount": 12.5}], "client_request_id": "mine-7"}
 TABLE = {"catalog_name": "main", "schema_name": "ml", "enabled": True}
-
-
-@pytest.fixture(scope="module")
-def server():
-    with LocalServer() as local:
-        local.server.admin_token = ADMIN
-        yield local
 
 
 @pytest.fixture
