@@ -7,6 +7,7 @@ ARG PYTHON=3.12
 FROM python:${PYTHON}-slim AS build
 WORKDIR /source
 COPY LICENSE README.md pyproject.toml ./
+COPY contracts contracts
 COPY scenarios scenarios
 COPY simulator simulator
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .

@@ -47,6 +47,11 @@ def script(name: str, *arguments: str, given: object = None) -> Any:
     return json.loads(ran.stdout)
 
 
+def with_bytecode(variables: dict[str, str]) -> dict[str, str]:
+    """Let compiled modules be kept, as an installation has them; a checkout would be compiled at every start."""
+    return {name: value for name, value in variables.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 class Process:
     """A server on loopback, from its start to the end of its process group."""
 
@@ -67,7 +72,7 @@ class Process:
             self.command,
             stdout=subprocess.DEVNULL,
             stderr=None if os.environ.get("BENCH_STDERR") else subprocess.DEVNULL,
-            env={**os.environ, **self._variables},
+            env=with_bytecode({**os.environ, **self._variables}),
             start_new_session=True,
         )
         try:

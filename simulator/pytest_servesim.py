@@ -24,6 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--servesim-seed", type=int, default=0, help="seed of every workspace (default: 0)")
     group.addoption("--servesim-clock", choices=_MODES, default="autojump", help="how simulated time moves")
     group.addoption("--servesim-profile", default="faithful", help="durations and limits: faithful or instant")
+    group.addoption(
+        "--servesim-validate-responses", action="store_true", help="fail tests that got an answer off the contracts"
+    )
+    group.addoption(
+        "--servesim-strict-evidence", action="store_true", help="fail tests that got an answer that servesim chose"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,7 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "servesim(scenario=, clock=, rate=, poll=, start=, seed=, profile=, unknown_models=, mlflow_registry=, "
-        "hold_timeout=, model_serving=, token_lifetime=): how the workspace of this test begins and how its time moves",
+        "hold_timeout=, model_serving=, token_lifetime=, validate_responses=, strict_evidence=, answers=): "
+        "how the workspace of this test begins, how its time moves, and what fails it",
     )
 
 
@@ -56,11 +63,19 @@ def servesim(servesim_server: LocalServer, request: pytest.FixtureRequest) -> It
     seen = request.config.stash[_NOT_SIMULATED]
     for call, count in handle.not_simulated.items():
         seen[call] = seen.get(call, 0) + count
-    handle.close()
+    from servesim.delivery.complaints import BadAnswers  # noqa: PLC0415 - only when used
+
+    try:
+        handle.close()
+    except BadAnswers as bad:
+        pytest.fail(str(bad), pytrace=False)
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     options = {name: request.config.getoption(f"--servesim-{name}") for name in ("seed", "clock", "profile")}
+    for name in ("validate_responses", "strict_evidence"):
+        if request.config.getoption(f"--servesim-{name.replace('_', '-')}"):
+            options[name] = True
     # The nearest marker wins: function before class before module.
     for marker in reversed(list(request.node.iter_markers("servesim"))):
         options |= marker.kwargs

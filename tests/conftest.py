@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytest_plugins = ["pytester"]
+
+# Every answer of every server in these tests, in this process or one of its own, is held against the contracts.
+os.environ["SERVESIM_VALIDATE_RESPONSES"] = "1"
 
 SERVE = [sys.executable, "-c", "from servesim.delivery.cli import main; main()", "serve", "--port", "0"]
 
@@ -79,3 +85,50 @@ def server_process():
     for server in started:
         if server.process.poll() is None:
             server.end()
+
+
+class Recorder:
+    """A running ``servesim contract record`` with the file that it writes."""
+
+    def __init__(self, upstream: str, file: Path) -> None:
+        """Start it and read where it listens."""
+        self.file = file
+        command = [*SERVE[:3], "contract", "record", "--upstream", upstream, "--out", str(file)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.first = self.process.stdout.readline()
+        self.url = self.process.stdout.readline().strip().partition("=")[2]
+        self.code: int | None = None
+        self.said = ""
+
+    def end(self) -> str:
+        """Stop it as Ctrl-C does; return what it has written."""
+        if self.code is None:
+            self.process.send_signal(signal.SIGINT)
+            out, err = self.process.communicate(timeout=30)
+            self.code, self.said = self.process.returncode, out + err
+        return self.file.read_text(encoding="ascii")
+
+
+@pytest.fixture
+def recorder(tmp_path):
+    """Record the calls to an upstream into recording.jsonl; all recorders end with the test."""
+    started: list[Recorder] = []
+
+    def start(upstream: str) -> Recorder:
+        started.append(Recorder(upstream, tmp_path / "recording.jsonl"))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.end()
+
+
+@pytest.fixture
+def drawn_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep hypothesis from drawing literals of whatever modules are imported, so that every run draws the same."""
+    providers = pytest.importorskip("hypothesis.internal.conjecture.providers")
+    if hasattr(providers, "CONSTANTS_CACHE"):
+        none = type(providers._local_constants)()
+        monkeypatch.setattr(providers, "_get_local_constants", lambda: none)
+        monkeypatch.setattr(providers, "CONSTANTS_CACHE", type(providers.CONSTANTS_CACHE)(1024))

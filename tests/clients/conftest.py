@@ -42,8 +42,9 @@ def _own_environment(monkeypatch):
 
 
 @pytest.fixture
-def sent(servesim_server) -> Iterator[list[Sent]]:
-    """Collect every request that reaches the server on a connection made from now on."""
+def sent(servesim_server, monkeypatch) -> Iterator[list[Sent]]:
+    """Collect every request that reaches the server on a connection made from now on, none of them answered at once."""
+    monkeypatch.setattr("servesim.http.rim.KNOWS_AIOHTTP", False)
     collected: list[Sent] = []
     rim = servesim_server.server._listeners[0]._runner.server
     answer = rim.request_handler

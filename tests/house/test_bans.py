@@ -84,6 +84,45 @@ def test_the_clock_alone_is_free():
     assert is_banned("import time\nnow = time.monotonic()", CLOCK.with_name("gateway.py"))
 
 
+def test_the_simulation_of_routers_alone_draws_by_numpy():
+    simulation = SIMULATOR / "servesim" / "verification" / "simulation.py"
+    draws = "import numpy\ndraws = numpy.random.Generator(numpy.random.PCG64(1))"
+    assert not is_banned(draws, simulation)
+    assert is_banned(draws, simulation.with_name("plan.py"))
+
+
+@pytest.mark.parametrize(
+    ("source", "drawn"),
+    [
+        ("numpy.random.Generator(numpy.random.PCG64(seed))", {"Generator", "PCG64"}),
+        ("numpy.random.default_rng()", {"default_rng"}),
+        ("from numpy.random import Generator", {"from"}),
+        ("import time", {"import"}),
+    ],
+)
+def test_what_the_simulation_uses_is_seen(source, drawn):
+    assert chance_and_time(source) == drawn
+
+
+def test_the_simulation_of_routers_draws_from_seeds_alone():
+    source = (SIMULATOR / "servesim" / "verification" / "simulation.py").read_text(encoding="utf-8")
+    assert chance_and_time(source) == {"Generator", "PCG64"}
+    assert not re.search(r"\bPCG64\(\)", source)
+
+
+def chance_and_time(source: str) -> set[str]:
+    """Name what a module takes from numpy.random, and whether it imports what else would be banned."""
+    tree = ast.parse(source)
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in {"numpy.random", "random"}
+    }
+    imports = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    banned = [line for line in imports if re.search(r"\b(time|random|secrets|os|uuid|datetime)\b", line)]
+    return used | {line.split()[0] for line in banned}
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(SIMULATOR).as_posix())
 def test_no_line_of_the_product_lifts_the_ban(path):
     text = path.read_text(encoding="utf-8")
@@ -96,6 +135,7 @@ LOOP_CLOCK = {"call_at", "call_later", "time", "timeout", "timeout_at", "wait_fo
 # What is loaded, scored or ended for real has a cap in real seconds; past it, the outcome is a failure.
 REAL_CAPS = {
     "servesim/delivery/lines.py": "lines of the request log that are written together",
+    "servesim/http/rim.py": "how long a connection may be idle",
     "servesim/models/host.py": "scoring in a thread",
     "servesim/models/pool_nursery.py": "starting and ending the process that forks workers",
     "servesim/models/pool_process.py": "loading and scoring in a worker, and its end",

@@ -138,6 +138,7 @@ def test_unknown_paths_and_methods_say_what_there_is(admin):
     assert "lists what it has" in admin.get(at("/nothing")).json["message"]
     refused = admin("DELETE", "/clock")
     assert (refused.status, refused.json["message"].endswith("takes GET, not DELETE.")) == (405, True)
+    assert refused.headers["Allow"] == "GET"
     assert admin.get(at("/workspaces/nobody")).status == 404
 
 

@@ -301,6 +301,7 @@ def test_a_model_that_gives_no_answer(wire, monkeypatch, outcome, expected, text
         return outcome
 
     wire.ready()
+    monkeypatch.setattr(wire.handle.workspace.gateway, "waits_for_nothing", lambda *_: False)
     monkeypatch.setattr(wire.handle.workspace.models, "answer_now", lambda *_: None)
     monkeypatch.setattr(wire.handle.workspace.models, "answer", fail)
     answer = wire.score()

@@ -144,6 +144,16 @@ def test_discovery_leads_back_to_where_the_client_came(wire, host, base):
     assert found["authorization_endpoint"] == f"{base}/oidc/v1/authorize"
 
 
+def test_another_method_is_refused_with_the_one_that_is_taken(wire):
+    refused = wire.call("PUT", TOKEN, token=False)
+    assert (refused.status, refused.headers["Allow"]) == (405, "POST")
+
+
+def test_host_discovery_is_a_get_alone(wire):
+    assert wire.call("POST", "/.well-known/databricks-config", token=False).status == 401
+    assert wire.call("POST", "/.well-known/databricks-config").status == 501
+
+
 def test_a_token_for_an_endpoint_needs_the_right_to_query_it(wire):
     wire.handle.principals.add(service_principal="stranger", client_secret=SECRET)
     made = wire.ready().json["id"]

@@ -18,10 +18,10 @@ def test_a_line_has_principal_call_and_answer(wire, lines):
     wire.ready()
     wire.score()
     assert lines == [
-        f"tester@example.com POST {ENDPOINTS} -> 200",
-        f"tester@example.com GET {ENDPOINTS}/fraud -> 200",
-        f"tester@example.com GET {ENDPOINTS}/fraud -> 200",
-        "tester@example.com POST /serving-endpoints/fraud/invocations -> 200 fraud-1",
+        f"tester@example.com POST {ENDPOINTS} -> 200 (recorded)",
+        f"tester@example.com GET {ENDPOINTS}/fraud -> 200 (recorded)",
+        f"tester@example.com GET {ENDPOINTS}/fraud -> 200 (recorded)",
+        "tester@example.com POST /serving-endpoints/fraud/invocations -> 200 fraud-1 (recorded)",
     ]
 
 

@@ -37,6 +37,13 @@ def test_unified_requests_are_answered_bare() -> None:
     assert 0 <= json.loads(score(Stub("hash"), CHAT, JSON).body) < 1
 
 
+def test_a_unified_request_to_a_signature_of_columns_is_a_table_of_rows() -> None:
+    signature = Signature.of({"prompt": "string"})
+    assert score(Stub("echo"), b'{"prompt": "x"}', JSON, signature).body == b'[{"prompt": "x"}]'
+    assert score(Stub("constant", 1), b'{"prompt": "x"}', JSON, signature).body == b"[1]"
+    assert score_callable(lambda rows: rows[0]["prompt"], b'{"prompt": "x"}', JSON, signature).body == b'"x"'
+
+
 def test_echo_shows_the_rows_as_the_model_saw_them() -> None:
     signature = Signature.of({"bin": "binary", "t": "datetime", "d": "double"})
     body = b'{"dataframe_records": [{"t": "2024-01-02", "bin": "YWI=", "d": null}]}'

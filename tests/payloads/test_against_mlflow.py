@@ -2,51 +2,17 @@
 
 import itertools
 import json
-import logging
-import math
-import os
-import re
-import warnings
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import pytest
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # deprecations inside of the imported packages
-    import mlflow.pyfunc
-    import numpy as np
-    import pandas as pd
-    from mlflow.exceptions import MlflowException
-    from mlflow.models import Model, ModelSignature
-    from mlflow.pyfunc.scoring_server import invocations
-    from mlflow.types import ParamSchema, Schema
-
-from servesim.payloads.decode import dumps
-from servesim.payloads.enforce import enforce
-from servesim.payloads.parse import parse
-from servesim.payloads.refusal import Refused
-from servesim.payloads.request import Request, Table
 from servesim.payloads.signature import Signature
+
+pytestmark = pytest.mark.mlflow
 
 JSON: Final = "application/json"
 SCALARS: Final = ("boolean", "integer", "long", "float", "double", "string", "binary", "datetime")
-
-EXCLUDED: Final = {
-    ("double", b'"a": {}'): "pandas makes an empty float column of an empty dict, and rows of none of the scalars",
-    ("binary", b'{"a": []'): "pandas 3 infers no dtype for an empty column after decoding, and MLflow then refuses it",
-    ("Array(string)", b"null"): "NumPy cuts the text of a null to the width of its neighbours",
-    ("Array(binary)", b"null"): "NumPy cuts the text of a null to the width of its neighbours",
-    ("Array(datetime)", b""): "pandas guesses whether a mixed list holds dates",
-    ("Tensor('bool'", b"index"): "a column that is only missing is false or NaN, depending on how it came about",
-    **dict.fromkeys(
-        itertools.product(("[double", "[string"), (b"a\n1,5", b"a,b\n1,2,")),
-        "pandas counts the columns of an implicit index when it looks up types by position",
-    ),
-}
-"""Part of the signature and of the body, and why the two may differ there."""
 
 
 class Case(NamedTuple):
@@ -55,116 +21,6 @@ class Case(NamedTuple):
     signature: Signature | None
     body: bytes
     content_type: str = JSON
-
-    @property
-    def excluded(self) -> bool:
-        """Whether the table of exclusions covers this case."""
-        shown = str(self.signature)
-        return any(kind in shown and part in self.body for kind, part in EXCLUDED)
-
-
-class Outcome(NamedTuple):
-    """What a request comes to: status, error code, message up to its first quote; rows and parameters if accepted."""
-
-    status: int
-    error_code: str | None = None
-    prefix: str = ""
-    seen: Any = None
-
-
-class _Echo:
-    def predict(self, data: Any, params: Any = None) -> Any:
-        return {"rows": _seen(data), "params": _seen(params)}
-
-
-def _twin(signature: Signature | None) -> Any:
-    meta = Model(flavors={"python_function": {"loader_module": "none"}})
-    if signature is not None:
-        stored = signature.to_json()
-        inputs, params = stored["inputs"], stored["params"]
-        meta.signature = ModelSignature(
-            inputs=inputs and Schema.from_json(inputs), params=params and ParamSchema.from_json(params)
-        )
-    return mlflow.pyfunc.PyFuncModel(model_meta=meta, model_impl=_Echo(), predict_fn="predict")
-
-
-def _theirs(model: Any, case: Case) -> Outcome:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            answer = invocations(case.body, case.content_type, model, model.metadata.get_input_schema())
-        except MlflowException as error:
-            return Outcome(error.get_http_status_code(), error.error_code, _prefix(error.message, case))
-    seen = json.loads(answer.response)
-    seen = seen.get("predictions", seen)
-    return Outcome(200, seen=seen if case.signature is not None else seen["rows"])
-
-
-def _ours(case: Case) -> Outcome:
-    try:
-        request = enforce(parse(case.body, case.content_type, case.signature), case.signature)
-    except Refused as error:
-        return Outcome(error.status, error.error_code, _prefix(error.message, case))
-    rows = _seen(_rows(request))
-    seen = {"rows": rows, "params": _seen(request.params)}
-    return Outcome(200, seen=json.loads(dumps(seen if case.signature is not None else rows)))
-
-
-def _rows(request: Request) -> Any:
-    return request.rows() if isinstance(request.data, Table) else request.data
-
-
-def _prefix(message: str, case: Case) -> str:
-    if case.signature is not None and case.signature.tensors and not case.signature.named:
-        message = re.sub(r"convert column \S+", "convert column", message)  # MLflow walks a set of the columns
-    return message.replace('"', "'").replace("`", "'").split("'")[0]
-
-
-def _seen(data: Any) -> Any:
-    """Return data as plain JSON values: dates as text, bytes as Latin-1, everything missing as None."""
-    if isinstance(data, pd.DataFrame):
-        rows = data.astype(object).itertuples(index=False)
-        return [{str(name): _seen(value) for name, value in zip(data.columns, row, strict=True)} for row in rows]
-    if isinstance(data, np.ndarray):
-        return _seen((data.astype("datetime64[us]") if data.dtype.kind == "M" else data).tolist())
-    if isinstance(data, dict):
-        return {str(name): _seen(value) for name, value in data.items()}
-    return [_seen(value) for value in data] if isinstance(data, list) else _scalar(data)
-
-
-def _scalar(value: Any) -> Any:
-    if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, pd.Timestamp):
-        return value.floor("us").isoformat()
-    if isinstance(value, np.datetime64):
-        return _scalar(pd.Timestamp(value))
-    if isinstance(value, np.generic):
-        return _seen(value.item())
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return value.decode("latin-1") if isinstance(value, bytes) else value
-
-
-def _compare(cases: Iterator[Case]) -> int:
-    """Return how many cases were compared; fail with the first few that differ."""
-    twins: dict[Signature | None, Any] = {}
-    compared, different = 0, []
-    logging.disable(logging.CRITICAL)
-    try:
-        for case in cases:
-            if case.excluded:
-                continue
-            if case.signature not in twins:
-                twins[case.signature] = _twin(case.signature)
-            theirs, ours = _theirs(twins[case.signature], case), _ours(case)
-            compared += 1
-            if theirs != ours:
-                different.append(f"{case.signature} {case.body[:300]!r}\n  MLflow {theirs}\n  ours   {ours}")
-    finally:
-        logging.disable(logging.NOTSET)
-    assert not different, f"{len(different)} of {compared} differ:\n" + "\n".join(different[:8])
-    return compared
 
 
 def _case(signature: Signature | None, request: Any) -> Case:
@@ -335,5 +191,7 @@ def _csvs() -> Iterator[Case]:
     [(_one_column, 3000), (_many_shapes, 3000), (_splits, 1500), (_params, 500), (_csvs, 700)],
     ids=lambda value: getattr(value, "__name__", str(value)).strip("_"),
 )
-def test_same_verdict_as_mlflow(cases: Any, at_least: int) -> None:
-    assert _compare(cases()) >= at_least
+def test_same_verdict_as_mlflow(cases: Any, at_least: int, differential: Any) -> None:
+    compared = [case for case in cases() if differential.excluded(case) is None]
+    assert not (found := differential.differences(compared)), "\n".join(found)
+    assert len(compared) >= at_least

@@ -56,7 +56,10 @@ class TestDecode:
 
     @pytest.mark.parametrize(
         "body",
-        [b"", b"{", b"[1,]", b"01", b"+1", b'"\t"', b'{"a": \xff}', b"9" * 5000, b"[" * 100_000, b'{"a":' * 100_000],
+        [
+            *(b"", b"{", b"[1,]", b"01", b"+1", b'"\t"', b'{"a": \xff}', b"9" * 5000, b"[" * 100_000),
+            *(b'{"a":' * 100_000, b'{"a": ', b'{"a": x}', b'{"a": [1, ', b'{"a": 1, "b": }'),
+        ],
         ids=lambda body: repr(body[:8]),
     )
     def test_refuses_with_a_400(self, body: bytes) -> None:

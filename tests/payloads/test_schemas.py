@@ -80,6 +80,7 @@ class Writer:
 
     def __init__(self, draw):
         self.draw = draw
+        self.fraction = draw(st.sampled_from(("", ".25")))  # which no schema can ask of the dates of one column
         self.present = draw(st.fixed_dictionaries({name: st.booleans() for name in NAMES}))
 
     def value(self, schema):
@@ -114,7 +115,8 @@ class Writer:
     def string(self, schema):
         if "pattern" not in schema:
             return self.draw(st.text(max_size=5))
-        return self.draw(st.from_regex(schema["pattern"], fullmatch=True))
+        text = self.draw(st.from_regex(schema["pattern"], fullmatch=True))
+        return text.partition(".")[0] + self.fraction if text[4:5] == "-" else text
 
 
 @st.composite
@@ -136,7 +138,7 @@ odd = (
     | st.integers(-(2**65), 2**65)
     | st.floats(-1e300, 1e300).filter(lambda number: not number.is_integer())
     | st.text(max_size=3)
-    | st.sampled_from(["2020-02-29T10:00:00", "2021-02-29T10:00:00", "2020-02-01T10:00:00.5", "2020-01-01", "QQ=="])
+    | st.sampled_from(["2020-02-29T10:00:00", "2021-02-29T10:00:00", "2020-01-01", "QQ=="])
     | st.just([])
     | st.just({})
     | st.just([[1], [1, 2]])

@@ -63,6 +63,7 @@ def begin(
         else:
             deployment.built = True
             lifecycle.begin(world, deployment, phase)
+    endpoint.fault = None
     if not fresh:
         endpoint.fault = faults.take(world, endpoint.name, "")
         endpoint.settling = _settle_later(world, endpoint)
@@ -154,6 +155,15 @@ def deployments_of(world: Workspace, *configs: Config | None, without: Config | 
     left_out = without.deployment_ids() if without else frozenset()
     named = dict.fromkeys(found for config in configs if config for found in config.deployment_ids())
     return [world.deployments[found] for found in named if found not in left_out]
+
+
+def shows_fault(world: Workspace, endpoint: Endpoint) -> bool:
+    """Return whether a reader sees an update that a fault holds up or has failed."""
+    if endpoint.pending is None:
+        return False
+    if endpoint.fault is not None:
+        return True
+    return any(found.fault and found.phase not in UP for found in deployments_of(world, endpoint.pending))
 
 
 # --- what happens to an update --------------------------------------------------------------------

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import errno
-from importlib import import_module
 
 import click
 
 import servesim
+from servesim.delivery.lazy import LazyGroup
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-COMMANDS = ("clock", "demo", "doctor", "invoke", "requests", "serve", "timeline", "wait", "why", "workspace")
+COMMANDS = (
+    "clock",
+    "contract",
+    "demo",
+    "doctor",
+    "invoke",
+    "payloads",
+    "requests",
+    "serve",
+    "timeline",
+    "wait",
+    "why",
+    "workspace",
+)
 
 
-class _Commands(click.Group):
-    """Commands by the name of their module, imported when used: a server starts sooner without the others."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """List the names."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
-        """Return a command; None for a name that is none."""
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = import_module(f"servesim.delivery.{cmd_name}").command
-        return command
+class _Commands(LazyGroup):
+    """The commands that the program has."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; a full disk behind its output is no failure of ours."""
@@ -37,7 +39,7 @@ class _Commands(click.Group):
             raise click.ClickException(f"what was to be written has no room: {error.strerror}") from error
 
 
-@click.command(cls=_Commands, context_settings=CONTEXT)
+@click.command(cls=_Commands, modules={name: name for name in COMMANDS}, context_settings=CONTEXT)
 @click.version_option(servesim.__version__, prog_name="servesim")
 def main() -> None:
     """Databricks Model Serving, simulated on your own machine.

@@ -14,7 +14,7 @@ from urllib.request import HTTPErrorProcessor, ProxyHandler, Request, build_open
 
 import click
 
-from servesim.delivery.defaults import DEFAULT_URL
+from servesim.delivery.defaults import DEFAULT_TOKEN, DEFAULT_URL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +24,22 @@ LONGEST_S = 600.0
 
 UNSENDABLE = "the token has a character that no header can hold, e.g. a line break at its end"
 
+ENDPOINTS = "/api/2.0/serving-endpoints"
+
 JSON = "application/json"
 CSV = "text/csv"
+
+
+host_option = click.option("--url", envvar="DATABRICKS_HOST", show_envvar=True, default=DEFAULT_URL, show_default=True)
+"""Gives a command ``url``: the server that the clients of this shell reach."""
+token_option = click.option(
+    "--token",
+    envvar="DATABRICKS_TOKEN",
+    show_envvar=True,
+    default=DEFAULT_TOKEN,
+    show_default="that of `servesim serve`",
+)
+"""Gives a command ``token``: that of the workspace which is asked."""
 
 
 class Unreachable(Exception):  # noqa: N818 - named for what is so
@@ -99,14 +113,18 @@ def call(
     *,
     method: str | None = None,
     timeout_s: float = LONGEST_S,
+    headers: Mapping[str, str] | None = None,
 ) -> Answered:
-    """Send a POST, a GET without a body; no proxy stands before loopback. Raise Unreachable, ValueError."""
+    """Send a POST, a GET without a body; no proxy stands before loopback. Raise Unreachable, ValueError.
+
+    An empty token is not sent; ``headers`` stand beside the others, or in place of one.
+    """
     if not is_header_text(target.token):
         raise ValueError(UNSENDABLE)  # http.client's own error would show it
-    headers = {"Authorization": f"Bearer {target.token}"}
+    sent = {"Authorization": f"Bearer {target.token}"} if target.token else {}
     if body is not None:
-        headers["Content-Type"] = content_type
-    request = Request(target.url + path, body, headers, method=method)  # noqa: S310 - whoever made the target checked it
+        sent["Content-Type"] = content_type
+    request = Request(target.url + path, body, {**sent, **(headers or {})}, method=method)  # noqa: S310 - whoever made the target checked it
     opener = build_opener(_AsItCame, *([ProxyHandler({})] if is_loopback(urlsplit(target.url).hostname or "") else []))
     try:
         with opener.open(request, timeout=timeout_s) as response:
@@ -121,6 +139,16 @@ def call(
 def is_header_text(credential: str) -> bool:
     """Tell whether a header can hold a credential."""
     return credential.isascii() and credential.isprintable()
+
+
+def endpoint_path(endpoint: str) -> str:
+    """Return the path of an endpoint in the control plane."""
+    return f"{ENDPOINTS}/{quote(endpoint, safe='')}"
+
+
+def example_path(endpoint: str) -> str:
+    """Return the path at which servesim alone tells a request that an endpoint accepts."""
+    return f"/_servesim/v1/examples/{quote(endpoint, safe='')}"
 
 
 def scoring_path(endpoint: str, entity: str | None = None) -> str:

@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from servesim.delivery import parts
+from servesim.delivery.complaints import complaints_after
 from servesim.delivery.extras import needs
 from servesim.delivery.operations import Part, WorkspaceOperations, awaiting, blocking
 from servesim.delivery.pending import (
@@ -123,8 +124,9 @@ class Servesim(Whereabouts):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close."""
-        self.close()
+        """Close; complaints about answers do not take the place of an error that is on its way."""
+        with complaints_after(error):
+            self.close()
 
 
 class AsyncServesim(Whereabouts):
@@ -180,5 +182,6 @@ class AsyncServesim(Whereabouts):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close."""
-        await self.close()
+        """Close, as ``with`` does."""
+        with complaints_after(error):
+            await self.close()

@@ -7,12 +7,13 @@ import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from servesim.core.access import ADMINS, Member, Principal
+from servesim.delivery.complaints import checks_from_environment, complaints_after, refuse_complaints
 from servesim.delivery.facade import AsyncServesim, Servesim
 from servesim.http.server import Server
 from servesim.models.host import ModelHost, Settings
 from servesim.service.hub import Hub
 from servesim.service.scenario import Scenario, single_scenario
-from servesim.service.settings import settings_from
+from servesim.service.settings import flag, settings_from
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -49,16 +50,25 @@ class LocalServer:
         try:
             self.run(self._start())
         except BaseException:
-            self.stop()
+            self._stop()
             raise
         return self
 
     async def _start(self) -> None:
-        self.server = Server(Hub(ModelHost(self._models)))
+        validates = flag(checks_from_environment().get("validate_responses", False))
+        self.server = Server(Hub(ModelHost(self._models)), validate_responses=validates)
         await self.server.start(port=self._port)
 
     def stop(self) -> None:
-        """Close the port, end workers and the thread; who still waits for the server is cancelled."""
+        """Close the port, end workers and the thread; who still waits for the server is cancelled.
+
+        Raise BadAnswers if a workspace that was not closed has complaints.
+        """
+        left = [workspace.complaints for workspace in self.server.hub.workspaces()]
+        self._stop()
+        refuse_complaints(*left, self.server.complaints)
+
+    def _stop(self) -> None:
         self.run(self.server.stop())
         with self._gate:
             self._stopped = True
@@ -75,8 +85,9 @@ class LocalServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop."""
-        self.stop()
+        """Stop; complaints about answers do not take the place of an error that is on its way."""
+        with complaints_after(error):
+            self.stop()
 
     @property
     def url(self) -> str:
@@ -111,7 +122,7 @@ class LocalServer:
             self._opened += 1
             token = f"dapi-servesim-{self._opened}"
         begin = single_scenario(scenario)
-        settings = settings_from({**begin.options, **options})
+        settings = settings_from({**checks_from_environment(), **begin.options, **options})
         return Servesim(self, self.run(self._open(begin, settings, token)), token)
 
     async def _open(self, scenario: Scenario, settings: WorkspaceSettings, token: str) -> HostedWorkspace:

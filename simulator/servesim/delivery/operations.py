@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol
 
 from servesim.core.commands import AddModel, CancelUpdate, SetModelAccess
 from servesim.core.errors import Rejected
+from servesim.delivery.complaints import refuse_complaints
 from servesim.generations import ga_texts
 from servesim.models.stubs import Behaviour, Stub
 from servesim.models.threads import inside_model
@@ -151,8 +152,12 @@ class WorkspaceOperations:
 
     @waits_for_time("servesim.close")
     async def close(self) -> None:
-        """Forget the workspace and its token; who still waits is told so."""
+        """Forget the workspace and its token; who still waits is told so.
+
+        Raise BadAnswers if its answers were looked at and there are complaints about them.
+        """
         await self._hub.drop(self._workspace)
+        refuse_complaints(self._workspace.complaints)
 
 
 class ClockOperations:

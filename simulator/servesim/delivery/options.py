@@ -7,9 +7,8 @@ import inspect
 import json
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -24,10 +23,11 @@ if TYPE_CHECKING:
 
     from servesim.service.hub import HostedWorkspace
 
-_MODEL = re.compile(r"(?P<name>[^=@]+)(?:@(?P<version>[^=]+))?=(?P<what>.+)", re.DOTALL)
-_TOKEN = re.compile(r"[\x21-\x7e]+")
-_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
-_CALLABLE = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<attribute>[A-Za-z_][\w.]*)")
+# Compiled when they are used: most starts need none but the token's.
+_MODEL = r"(?s)(?P<name>[^=@]+)(?:@(?P<version>[^=]+))?=(?P<what>.+)"
+_VISIBLE = r"[\x21-\x7e]+"
+_HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?"
+_CALLABLE = r"(?P<module>[A-Za-z_][\w.]*):(?P<attribute>[A-Za-z_][\w.]*)"
 
 
 def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
@@ -36,8 +36,7 @@ def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
     return click.option(*names, envvar=variable, show_envvar=True, show_default=True, **settings)
 
 
-@dataclass(frozen=True, slots=True)
-class ModelOption:
+class ModelOption(NamedTuple):
     """``NAME[@VERSION]=WHAT``, checked as far as it can be before a server runs."""
 
     name: str
@@ -65,7 +64,7 @@ def parse_model(_context: click.Context, _parameter: click.Parameter, texts: tup
 
 def parse_token(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
     """Return a token that a header can carry; raise BadParameter."""
-    if not _TOKEN.fullmatch(text):
+    if not re.fullmatch(_VISIBLE, text):
         raise click.BadParameter("a token is one or more visible ASCII characters, without spaces")
     return text
 
@@ -81,13 +80,13 @@ def parse_seconds(_context: click.Context, _parameter: click.Parameter, text: st
 def parse_hosts(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
     """Return what a Host header may be, in small letters; raise BadParameter."""
     for text in texts:
-        if not _HOST.fullmatch(text):
+        if not re.fullmatch(_HOST, text):
             raise click.BadParameter(f"{text!r} is no host: write a name, or a name and a port, e.g. servesim:8765")
     return tuple(text.lower() for text in texts)
 
 
 def _model(text: str) -> ModelOption:
-    match = _MODEL.fullmatch(text)
+    match = re.fullmatch(_MODEL, text)
     if match is None:
         raise click.BadParameter(f"{text!r} is not NAME=WHAT or NAME@VERSION=WHAT")
     name, version, what = match["name"], match["version"], match["what"]
@@ -100,7 +99,7 @@ def _model(text: str) -> ModelOption:
         return ModelOption(name, version, stub=Stub(what))  # type: ignore[arg-type]  # one of the two
     if Path(what).is_dir():
         return ModelOption(name, version, path=what)
-    function = _CALLABLE.fullmatch(what)
+    function = re.fullmatch(_CALLABLE, what)
     if function is None:
         expected = "echo, hash, constant:JSON, fail, module:function, or the folder of an MLflow model"
         raise click.BadParameter(f"{what!r} is none of {expected}")

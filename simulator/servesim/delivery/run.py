@@ -31,8 +31,8 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End the workspace and the server."""
-        self._server.stop()
+        """End the workspace and the server; raise BadAnswers if it has complaints."""
+        self._server.__exit__(kind, error, traceback)
 
     async def __aenter__(self) -> AsyncServesim:
         """Begin, as ``with`` does, beside the caller's event loop."""
@@ -41,5 +41,5 @@ class Run:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End the workspace and the server."""
-        await asyncio.to_thread(self._server.stop)
+        """End the workspace and the server, as ``with`` does."""
+        await asyncio.to_thread(self._server.__exit__, kind, error, traceback)

@@ -117,6 +117,23 @@ DEFAULTS = WorkspaceSettings()
     default=f"{DEFAULTS.token_lifetime_s:g}s",
     help="How long an OAuth access token lives, in real time; in simulated time with --clock paced.",
 )
+@option(
+    "--validate-responses",
+    is_flag=True,
+    help="Check every answer against the contracts; the exit lines name what broke them, and the exit code is 1.",
+)
+@option(
+    "--strict-evidence",
+    is_flag=True,
+    help="Fail the run (exit code 1) if an answer rested on what servesim chose because nobody knows it: "
+    "docs/fidelity.md.",
+)
+@option(
+    "--answers",
+    metavar="FILE",
+    help="Refusals as a real workspace words them (YAML), in place of those that servesim chose: "
+    "`servesim contract probe` writes such a file.",
+)
 @option("--model-workers", default=4, type=click.IntRange(1), help="MLflow worker processes alive at once.")
 @option(
     "--grace",
@@ -139,7 +156,8 @@ def command(context: click.Context, /, **options: Any) -> None:
     SERVESIM_SEED=7 servesim serve                     options are variables too
 
     Is a client going elsewhere all the same? `servesim doctor` says why. Exit code 0: stopped by a signal, 1: it
-    could not begin, 2: wrong usage, 130 or 143: a second Ctrl-C or SIGTERM cut short what was running.
+    could not begin, or gave answers that the run does not accept, 2: wrong usage, 130 or 143: a second Ctrl-C or
+    SIGTERM cut short what was running.
     """  # noqa: D301 - click reads the control character itself
     _check_host(options["host"], allowed=options["allow_remote"])
     _open_standard_streams()
@@ -147,9 +165,11 @@ def command(context: click.Context, /, **options: Any) -> None:
     chosen = {name for name in given if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(ServeRun(options, given, chosen).serve())
+            accepted = runner.run(ServeRun(options, given, chosen).serve())
     except (ValueError, OSError, sources.SourceUnreadable, MissingExtra) as error:
         raise click.ClickException(str(error)) from error
+    if not accepted:
+        context.exit(1)
 
 
 def _open_standard_streams() -> None:

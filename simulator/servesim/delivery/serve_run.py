@@ -13,8 +13,8 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from servesim.core.access import ADMINS, Member, Principal
+from servesim.delivery.complaints import complaints
 from servesim.delivery.lines import LineLog
-from servesim.delivery.tls import VARIABLES, throw_away
 from servesim.http.server import Server
 from servesim.models.host import ModelHost, Settings
 from servesim.service import sources
@@ -49,8 +49,11 @@ class ServeRun:
         self._chosen = chosen
         self._hub = Hub(ModelHost(Settings(workers=options["model_workers"])))
 
-    async def serve(self) -> None:
-        """Serve until a signal; raise ValueError, OSError, SourceUnreadable or MissingExtra if it can't begin."""
+    async def serve(self) -> bool:
+        """Serve until a signal, and return whether every answer was accepted, if they were looked at.
+
+        Raise ValueError, OSError, SourceUnreadable or MissingExtra if it can't begin.
+        """
         options = self._options
         lines = LineLog(sys.stdout or io.StringIO())  # without a standard output there is none
         server = Server(
@@ -59,11 +62,12 @@ class ServeRun:
             grace_s=options["grace"],
             admin_token=options["admin_token"],
             allowed_hosts=(options["host"], *options["allowed_hosts"]),
+            validate_responses=options["validate_responses"],
         )
         stopping = _on_signals()
         try:
             if (workspaces := await _unless(stopping, self._open_all())) is None:
-                return
+                return True
             # Who is in the grace has its connection already: the authority's file goes before it begins.
             with self._tls() as tls:
                 await server.start(options["host"], options["port"], tls and tls.context)
@@ -76,11 +80,16 @@ class ServeRun:
         finally:
             await server.stop()
         lines.write_now(_not_simulated(workspaces))
+        found = [*complaints(self._hub.complaints), *complaints(server.complaints)]
+        lines.write_now(f"not accepted: {complaint}" for complaint in found)
+        return not found
 
     def _tls(self) -> AbstractContextManager[Tls | None]:
         folder = self._options["tls_dir"]
         if not self._options["tls"] and folder is None:
             return nullcontext()
+        from servesim.delivery.tls import throw_away  # noqa: PLC0415 - a server starts sooner without it
+
         return throw_away((self._options["host"], *self._options["allowed_hosts"]), folder)
 
     async def _open_all(self) -> list[HostedWorkspace]:
@@ -146,6 +155,8 @@ def _exports(server: Server, options: dict[str, Any], tls: Tls | None) -> Iterat
     yield f"export DATABRICKS_HOST={url}"
     yield f"export DATABRICKS_TOKEN={shlex.quote(options['token'])}"
     if tls is not None:
+        from servesim.delivery.tls import VARIABLES  # noqa: PLC0415 - imported by then
+
         for variable in VARIABLES:
             yield f"export {variable}={shlex.quote(str(tls.authority))}"
     yield f"export SERVESIM_URL={url}"

@@ -141,7 +141,7 @@ def _read_entity(fields: Fields, kind: str) -> EntitySpec:
             advice = "Serve a registered model with 'entity_name' and 'entity_version'."
             raise Rejected(Code.NOT_SIMULATED, what=f"'{fields.path(field)}'", advice=advice)
     model, version = fields.filled(f"{kind}_name"), fields.label(f"{kind}_version")
-    name = fields.text("name", "") or _default_name(model, version)
+    name = fields.text("name", "") or default_name(model, version)
     if not ENTITY_NAME.fullmatch(name):
         raise fields.bad("name", "1 to 63 letters, digits, '-' or '_'")
     least, most = _read_range(fields, name)
@@ -172,7 +172,7 @@ def _read_range(fields: Fields, entity: str) -> tuple[int | None, int | None]:
     return least, most
 
 
-def _default_name(model: str, version: str) -> str:
+def default_name(model: str, version: str) -> str:
     """Name an entity as recorded for Unity Catalog: the last segment and the version."""
     stem = model.rpartition(".")[2] if in_unity_catalog(model) else model
     return _NOT_IN_ENTITY_NAME.sub("-", f"{stem}-{version}")[-63:]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from servesim.core.access import Level
 from servesim.core.errors import Code, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Text(NamedTuple):
@@ -247,6 +250,7 @@ TEXTS: dict[Code, Text] = {
         *_INVALID,
         "Traffic route '{route}' names no served entity of this config; it has {entities}.",
         "chosen",
+        "the rule stands in the SDK's field documentation",
     ),
     Code.DUPLICATE_ROUTE: Text(*_INVALID, "Served entity '{route}' has more than one traffic route.", "chosen"),
     Code.TRAFFIC_SUM: Text(
@@ -259,6 +263,7 @@ TEXTS: dict[Code, Text] = {
         *_INVALID,
         "Give 'served_entities' or 'served_models' (its deprecated twin), not both.",
         "chosen",
+        "the rule stands in the SDK's field documentation",
     ),
     Code.SIZE_TWICE: Text(
         *_INVALID,
@@ -328,7 +333,9 @@ TEXTS: dict[Code, Text] = {
         "servesim's own",
     ),
     Code.MALFORMED_BODY: Text(400, "MALFORMED_REQUEST", "The request body cannot be read: {reason}", "chosen"),
-    Code.NOT_SIMULATED: Text(501, "NOT_IMPLEMENTED", "servesim does not simulate {what}. {advice}", "chosen"),
+    Code.NOT_SIMULATED: Text(
+        501, "NOT_IMPLEMENTED", "servesim does not simulate {what}. {advice}", "chosen", "servesim's own"
+    ),
     Code.NOT_SERVED: Text(
         404,
         "ENDPOINT_NOT_FOUND",
@@ -430,9 +437,9 @@ QUOTED = 300
 """How much of a string that a client sent a message quotes at most."""
 
 
-def describe(rejected: Rejected) -> tuple[Text, str]:
+def describe(rejected: Rejected, texts: Mapping[Code, Text] = TEXTS) -> tuple[Text, str]:
     """Return the text of a refusal and the message with its fields filled in."""
-    text = TEXTS[rejected.code]
+    text = texts[rejected.code]
     return text, text.template.format(**{name: _spoken(value) for name, value in _fields(rejected).items()})
 
 

@@ -72,7 +72,8 @@ class Admin:
         methods: Collection[str] = getattr(found.http_exception, "allowed_methods", ())
         if methods:
             allowed = ", ".join(sorted(methods))
-            raise Refused(405, "METHOD_NOT_ALLOWED", f"{path} takes {allowed}, not {request.method}.")
+            message = f"{path} takes {allowed}, not {request.method}."
+            raise Refused(405, "METHOD_NOT_ALLOWED", message, {"Allow": allowed})
         raise missing(f"The admin API has no {path}; GET {BASE} lists what it has.")
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servesim.http.calls import CONTROL_BODY_LIMIT, read_body
 from servesim.http.reply import Reply, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp import web
 
@@ -24,10 +25,12 @@ IN_WORKSPACE = BASE + "/workspaces/{name}"
 class Refused(Exception):  # noqa: N818 - an answer for the client, not a failure of ours
     """What the admin API refuses, in the envelope of every error here."""
 
-    def __init__(self, status: int, error_code: str, message: str) -> None:
+    def __init__(
+        self, status: int, error_code: str, message: str, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Keep what is answered."""
         super().__init__(message)
-        self.reply = Reply(status, encode({"error_code": error_code, "message": message}))
+        self.reply = Reply(status, encode({"error_code": error_code, "message": message}), headers=headers)
 
 
 def invalid(message: str) -> Refused:

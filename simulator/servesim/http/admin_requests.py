@@ -107,7 +107,7 @@ async def get_request(call: AdminCall) -> Reply:
 
 async def why(call: AdminCall) -> Reply:
     """Answer why a request went as it did, as facts and in words."""
-    return answer(explain(_find(call)))
+    return answer(explain(_find(call), call.workspace.settings.texts))
 
 
 def _find(call: AdminCall) -> RequestRecord:

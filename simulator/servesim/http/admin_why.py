@@ -11,7 +11,7 @@ from servesim.service import waiting
 from servesim.service.instants import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from servesim.core.commands import Route
     from servesim.service.recorded import RequestRecord
@@ -25,9 +25,9 @@ _GRADES = {
 }
 
 
-def explain(one: RequestRecord) -> dict[str, Any]:
+def explain(one: RequestRecord, texts: Mapping[Code, ga_texts.Text] = ga_texts.TEXTS) -> dict[str, Any]:
     """Return the facts about a request, and under ``story`` the sentences that tell them."""
-    refused = _refused(one) if one.status >= HTTPStatus.BAD_REQUEST else None
+    refused = _refused(one, texts) if one.status >= HTTPStatus.BAD_REQUEST else None
     facts = {
         "request_id": one.request_id,
         "number": one.number,
@@ -100,8 +100,8 @@ def _ran_ms(one: RequestRecord) -> int | None:
     return None if one.started is None or one.ended is None else one.ended - one.started
 
 
-def _refused(one: RequestRecord) -> dict[str, Any]:
-    text = ga_texts.TEXTS.get(one.code) if one.code else _text_of(one)
+def _refused(one: RequestRecord, texts: Mapping[Code, ga_texts.Text]) -> dict[str, Any]:
+    text = texts.get(one.code) if one.code else _text_of(one, texts)
     return {
         "code": str(one.code) if one.code else None,
         "error_code": one.error.get("error_code"),
@@ -111,7 +111,7 @@ def _refused(one: RequestRecord) -> dict[str, Any]:
     }
 
 
-def _text_of(one: RequestRecord) -> ga_texts.Text | None:
+def _text_of(one: RequestRecord, texts: Mapping[Code, ga_texts.Text]) -> ga_texts.Text | None:
     """Return the text that a control-plane refusal was made from: the longest that its message begins with."""
     message = one.error.get("message")
     if one.kind != "control" or not isinstance(message, str):
@@ -119,7 +119,7 @@ def _text_of(one: RequestRecord) -> ga_texts.Text | None:
     error_code = one.error.get("error_code")
     fitting = [
         text
-        for text in ga_texts.TEXTS.values()
+        for text in texts.values()
         if (text.status, text.error_code) == (one.status, error_code) and _begins(message, text.template)
     ]
     return max(fitting, key=lambda text: len(text.template), default=None)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servesim.core.commands import NotSimulated
 from servesim.core.errors import Code, Rejected
@@ -26,8 +25,7 @@ KEPT_CALLS = 1_000
 """How many different calls are kept for the summary of what is not simulated."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One authenticated call with the parameters of its path."""
 
     request: web.BaseRequest

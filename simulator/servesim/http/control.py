@@ -9,8 +9,9 @@ from servesim.core.access import Level
 from servesim.core.commands import DeleteEndpoint
 from servesim.core.endpoint import check_config
 from servesim.core.errors import Code, Rejected
+from servesim.core.rollout import shows_fault
 from servesim.generations import ga, ga_requests
-from servesim.http.reply import Reply, encode
+from servesim.http.reply import INJECTED, Reply, encode
 from servesim.service import sources
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class Rendered:
         return _kept(
             self._full[level], endpoint, endpoint.revision, lambda: encode(ga.render_endpoint(world, endpoint, level))
         )
+
+    def whole(self, call: Call, endpoint: Endpoint, grade: str = "recorded") -> Reply:
+        """Return the answer that is a whole endpoint: what an ordered fault did to it is ``injected``."""
+        shown = INJECTED if shows_fault(call.session.workspace.world, endpoint) else grade
+        return Reply(200, self.full(call, endpoint), grade=shown)
 
     def all(self, session: Session) -> bytes:
         """Return every endpoint that a caller may see as LIST gives it."""
@@ -117,7 +123,7 @@ class ControlPlane:
     async def _change(self, call: Call, command: CreateEndpoint | UpdateConfig) -> Reply:
         clock = call.session.workspace.clock
         endpoint = clock.execute(command)
-        reply = Reply(200, self._rendered.full(call, endpoint), grade="recorded")
+        reply = self._rendered.whole(call, endpoint)
         await clock.settle()
         return reply
 
@@ -129,11 +135,11 @@ class ControlPlane:
         endpoint = workspace.world.get(call.parameters["name"])
         workspace.world.require(call.session.principal, endpoint, Level.CAN_VIEW)
         if not endpoint.in_transition:
-            return Reply(200, self._rendered.full(call, endpoint), grade="recorded")
+            return self._rendered.whole(call, endpoint)
         await clock.before_status(endpoint)
         # While time moved, somebody may have deleted it, or made another of that name.
         endpoint = workspace.world.get(call.parameters["name"])
-        reply = Reply(200, self._rendered.full(call, endpoint), grade="recorded")
+        reply = self._rendered.whole(call, endpoint)
         await clock.after_status(endpoint)
         return reply
 

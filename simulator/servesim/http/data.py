@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 from servesim.core.errors import Code, Rejected
+from servesim.core.rollout import shows_fault
 from servesim.core.routing import Ticket, TicketState
-from servesim.http.calls import body_at_hand, read_on
-from servesim.http.reply import REQUEST_ID_HEADER, SERVED_MODEL_HEADER, Reply, refusal
+from servesim.http.auth import SCORING
+from servesim.http.calls import read_body
+from servesim.http.reply import INJECTED, REQUEST_ID_HEADER, SERVED_MODEL_HEADER, Reply, refusal
 from servesim.service import waiting
 from servesim.service.holds import HeldTooLong
 from servesim.service.instants import iso
@@ -16,45 +20,98 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from servesim.core.timeline import Timer
-    from servesim.service.hub import Session
+    from servesim.models.answer import Answer
+    from servesim.service.hub import HostedWorkspace, Session
 
 
-async def invoke(request: web.BaseRequest, session: Session, endpoint: str, entity: str | None) -> Reply:
-    """Answer a scoring request and keep it on record.
+PATHS_KEPT = 256
+"""How many different requests, without their bodies, are kept as they were read."""
 
-    What is at hand at once (a body that came with its head, a stub's answer) waits for nothing.
-    """
+
+class Asked(NamedTuple):
+    """A scoring request without its body."""
+
+    target: str
+    """Path and query."""
+    endpoint: str
+    entity: str | None
+    """The served entity that it names."""
+    content_type: str | None
+
+
+@lru_cache(maxsize=PATHS_KEPT)
+def asked_for(target: str, path: str, content_type: str | None) -> Asked | None:
+    """Return what a path asks to be scored; None for a path that asks for anything else."""
+    if not path.startswith(SCORING):
+        return None
+    match path[len(SCORING) :].removesuffix("/").split("/"):
+        case [endpoint, "invocations"]:
+            return Asked(target, unquote(endpoint), None, content_type)
+        case [endpoint, "served-models", entity, "invocations"]:
+            return Asked(target, unquote(endpoint), unquote(entity), content_type)
+    return None
+
+
+def invoke_now(session: Session, asked: Asked, body: bytes) -> Reply:
+    """Answer a scoring request that waits for nothing (`Gateway.waits_for_nothing`), and keep it on record."""
+    workspace, principal = session.workspace, session.principal
+    gateway = workspace.gateway
+    request_id = workspace.next_request_id()
+    ticket: Ticket | None = None
+    code: Code | None = None
+    try:
+        ticket = gateway.admit(asked.endpoint, asked.entity, principal)
+        answer = gateway.answer_now(ticket, body, asked.content_type)
+    except Rejected as rejected:
+        code, reply = rejected.code, _refused(workspace, asked.endpoint, rejected, request_id)
+    else:
+        assert answer is not None  # noqa: S101 - that is what waiting for nothing means
+        reply = _reply(answer, ticket, request_id)
+    target, endpoint, entity, _ = asked
+    fields = (request_id, target, principal, endpoint, entity, body, reply, ticket, None, code)
+    workspace.record.scored(workspace.world, fields)
+    return reply
+
+
+async def invoke(request: web.BaseRequest, session: Session, asked: Asked) -> Reply:
+    """Answer a scoring request, once its body has come and its model has answered, and keep it on record."""
     workspace, principal = session.workspace, session.principal
     world, gateway, record = workspace.world, workspace.gateway, workspace.record
+    target, endpoint, entity, content_type = asked
     body = b""
     request_id = workspace.next_request_id()
     ticket: Ticket | None = None
     timer: Timer | None = None
     refused: Rejected | None = None
     try:
-        limit = world.profile.payload_limit_bytes
-        body, is_whole = body_at_hand(request, limit)
-        if not is_whole:
-            body = await read_on(request, body, limit)
+        body = await read_body(request, world.profile.payload_limit_bytes)
         ticket = gateway.admit(endpoint, entity, principal)
         if ticket.state is TicketState.HELD:
             timer = waiting.timer_of(world, ticket)
-        content_type = request.headers.get("Content-Type")
-        answer = gateway.answer_now(ticket, body, content_type) or await gateway.answer(ticket, body, content_type)
+        reply = _reply(await gateway.answer(ticket, body, content_type), ticket, request_id)
     except HeldTooLong as held:
         refused = _held(held)
-        reply = refusal(refused, request_id)
+        reply = _refused(workspace, endpoint, refused, request_id)
     except Rejected as rejected:
         # The record outlives the call: without its traceback the refusal keeps nothing else alive.
         refused = rejected.with_traceback(None)
-        reply = refusal(refused, request_id)
-    else:
-        headers = {SERVED_MODEL_HEADER: ticket.entity, REQUEST_ID_HEADER: request_id}
-        reply = Reply(answer.status, answer.body, answer.content_type, headers, answer.grade)
+        reply = _refused(workspace, endpoint, refused, request_id)
     code = refused.code if refused else None
-    asked = request.raw_path
-    record.scored(world, (request_id, asked, principal, endpoint, entity, body, reply, ticket, timer, code))
+    record.scored(world, (request_id, target, principal, endpoint, entity, body, reply, ticket, timer, code))
     return reply
+
+
+def _refused(workspace: HostedWorkspace, endpoint: str, refused: Rejected, request_id: str) -> Reply:
+    reply = refusal(refused, request_id, workspace.settings.texts)
+    found = workspace.world.endpoints.get(endpoint)
+    if found is not None and found.active is None and shows_fault(workspace.world, found):
+        return reply._replace(grade=INJECTED)
+    return reply
+
+
+def _reply(answer: Answer, ticket: Ticket, request_id: str) -> Reply:
+    headers = {SERVED_MODEL_HEADER: ticket.entity, REQUEST_ID_HEADER: request_id}
+    return Reply(answer.status, answer.body, answer.content_type, headers, answer.grade)
 
 
 def _held(held: HeldTooLong) -> Rejected:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import logging
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from aiohttp.http_exceptions import HttpProcessingError
 
 from servesim.http.reply import SERVED_MODEL_HEADER
-from servesim.service.routes import GRADE
 
 if TYPE_CHECKING:
-    from aiohttp import web
-
     from servesim.http.reply import Reply
 
 logger = logging.getLogger("servesim")
@@ -30,15 +26,14 @@ def shown(text: str, most: int) -> str:
     return "".join(sign if " " <= sign <= "~" else ascii(sign)[1:-1] for sign in text)
 
 
-def line(principal: str, request: web.BaseRequest, path: str, reply: Reply) -> str:
-    """Return the line of a call: who, what, and the answer; no query, which may hold what nobody should read."""
+def line(principal: str, method: str, path: str, reply: Reply) -> str:
+    """Return the line of a call: who, what, and the answer with its grade; no query, which may hold secrets."""
     served = reply.headers.get(SERVED_MODEL_HEADER, "")
-    asked = f"{principal} {request.method} {path}"
+    asked = f"{principal} {method} {path}"
     if len(asked) > PLAIN_CHARACTERS or not (asked.isascii() and asked.isprintable()):
-        asked = f"{shown(principal, 200)} {request.method} {shown(path, 500)}"
+        asked = f"{shown(principal, 200)} {method} {shown(path, 500)}"
     text = f"{asked} -> {reply.status} {served}" if served else f"{asked} -> {reply.status}"
-    told = reply.status >= HTTPStatus.BAD_REQUEST or reply.grade == GRADE
-    return f"{text} ({reply.grade})" if reply.grade and told else text
+    return f"{text} ({reply.grade})" if reply.grade else text
 
 
 def wire_logger() -> logging.Logger:

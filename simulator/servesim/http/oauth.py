@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from servesim.core.access import Level
 from servesim.http.auth import SCORING, basic_pair
 from servesim.http.calls import read_body
+from servesim.http.oauth_paths import DISCOVERY, OIDC, TOKEN
 from servesim.http.reply import Reply, encode
 
 if TYPE_CHECKING:
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
     from servesim.http.server import Server
     from servesim.service.hub import HostedWorkspace, Session
     from servesim.service.tokens import Grant
-
-WELL_KNOWN = "/.well-known/databricks-config"
-OIDC = "/oidc"
-DISCOVERY = OIDC + "/.well-known/oauth-authorization-server"
-TOKEN = OIDC + "/v1/token"
 
 CLIENT_CREDENTIALS = "client_credentials"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -37,6 +33,8 @@ DETAILS_LIMIT = 100
 
 _HOST = re.compile(r"[A-Za-z0-9._\-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
 _NOT_STORED = {"Cache-Control": "no-store"}
+_ADVICE = {401: {"WWW-Authenticate": "Basic"}, 405: {"Allow": "POST"}}
+"""Headers that belong to a status (RFC 9110)."""
 
 
 class Refusal(Exception):  # noqa: N818 - an answer for the client, not a failure of ours
@@ -45,17 +43,13 @@ class Refusal(Exception):  # noqa: N818 - an answer for the client, not a failur
     def __init__(self, status: int, error: str, description: str, grade: str = "chosen") -> None:
         """Keep what is answered."""
         super().__init__(error)
-        self.reply = Reply(
-            status,
-            encode({"error": error, "error_description": description}),
-            headers={**_NOT_STORED, "WWW-Authenticate": "Basic"} if status == 401 else _NOT_STORED,  # noqa: PLR2004 - unauthorized
-            grade=grade,
-        )
+        body = encode({"error": error, "error_description": description})
+        self.reply = Reply(status, body, headers={**_NOT_STORED, **_ADVICE.get(status, {})}, grade=grade)
 
 
 def databricks_config(server: Server, request: web.BaseRequest) -> Reply:
     """Answer host discovery: outside authentication, for the server and no workspace of it."""
-    return Reply(200, encode({"oidc_endpoint": _base_url(server, request) + OIDC, "cloud": "AWS"}), grade="recorded")
+    return Reply(200, encode({"oidc_endpoint": _base_url(server, request) + OIDC, "cloud": "AWS"}), grade="observed")
 
 
 async def answer(server: Server, request: web.BaseRequest, path: str, bound: HostedWorkspace | None) -> Reply:

@@ -77,7 +77,7 @@ class Operations:
             raise Rejected(Code.TELEMETRY_UNSUPPORTED, endpoint=name)
         if command is not None:
             endpoint = workspace.clock.execute(command)
-        return self._whole(call, endpoint, "observed")
+        return self._rendered.whole(call, endpoint, "observed")
 
     async def _set(self, call: Call, read: Callable[[str, Any, Principal], ChangeSetting]) -> Endpoint:
         command = read(call.parameters["name"], await call.json(), call.session.principal)
@@ -98,14 +98,9 @@ class Operations:
         clock = call.session.workspace.clock
         endpoint = clock.execute(command)
         # What the real calls answer is not known; the endpoint itself is what a caller can use.
-        reply = self._whole(call, endpoint, "chosen")
+        reply = self._rendered.whole(call, endpoint, "chosen")
         await clock.settle()
         return reply
-
-    def _whole(self, call: Call, endpoint: Endpoint, grade: str) -> Reply:
-        return Reply(200, self._rendered.full(call, endpoint), grade=grade)
-
-    # --- what can be read -------------------------------------------------------------------------
 
     async def build_logs(self, call: Call) -> Reply:
         """Answer with what the build of an entity printed."""

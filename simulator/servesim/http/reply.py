@@ -11,7 +11,7 @@ from servesim.generations import ga_texts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from servesim.core.errors import Rejected
+    from servesim.core.errors import Code, Rejected
 
 JSON = "application/json"
 
@@ -19,6 +19,11 @@ SERVED_MODEL_HEADER = "Served-Model-Name"
 """Read by the SDKs."""
 REQUEST_ID_HEADER = "X-Request-Id"
 """Chosen: which header carries the id of a scoring request is not known."""
+
+EVIDENCE_HEADER = "X-Servesim-Evidence"
+"""A request that has it, whatever its value, gets the grade of its answer in the same header."""
+INJECTED = "injected"
+"""The grade of an answer that shows what a fault did that somebody ordered."""
 
 
 class Reply(NamedTuple):
@@ -29,6 +34,11 @@ class Reply(NamedTuple):
     content_type: str = JSON
     headers: Mapping[str, str] = MappingProxyType({})
     grade: str = ""
+
+
+def graded(reply: Reply) -> Reply:
+    """Return an answer that says in a header how it is known."""
+    return reply._replace(headers={**reply.headers, EVIDENCE_HEADER: reply.grade})
 
 
 def encode(document: Any) -> bytes:
@@ -53,8 +63,8 @@ def _scoring_error(status: int, error_code: str, message: str, request_id: str, 
     return Reply(status, encode(document), headers={REQUEST_ID_HEADER: request_id}, grade=grade)
 
 
-def refusal(rejected: Rejected, request_id: str) -> Reply:
-    """Answer with what the world refused."""
-    text, message = ga_texts.describe(rejected)
+def refusal(rejected: Rejected, request_id: str, texts: Mapping[Code, ga_texts.Text] = ga_texts.TEXTS) -> Reply:
+    """Answer with what the world refused, in the words of a table."""
+    text, message = ga_texts.describe(rejected, texts)
     envelope = _scoring_error if rejected.code in ga_texts.SCORING else error
     return envelope(text.status, text.error_code, message, request_id, text.grade)

@@ -5,14 +5,31 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
+from aiohttp.http import HttpRequestParser, RawRequestMessage
+from aiohttp.web_protocol import RequestHandler
+
+from servesim.http.whole import send
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
-    from aiohttp.web_protocol import RequestHandler
+    from aiohttp import StreamReader
+
+    from servesim.http.reply import Reply
+
+    AnswerNow = Callable[[RawRequestMessage, StreamReader], Reply | None]
+    """Answers what waits for nothing, and returns None for any other request."""
 
 MOST_CONNECTIONS = 10_000
+_COUNTS_WAITING = hasattr(HttpRequestParser, "message_consumed")
+"""aiohttp's parser counts the requests that wait since 3.14."""
+
+
+_READ_HERE = ("_waiter", "_messages", "_paused", "_reading_paused", "_parser", "_next_keepalive_close_time")
+KNOWS_AIOHTTP = all(hasattr(RequestHandler, name) for name in _READ_HERE)
+"""Whether this aiohttp keeps what `_Connection` reads; one that does not answers everything by itself."""
 
 
 class Rim(web.Server):
@@ -21,11 +38,18 @@ class Rim(web.Server):
     It goes at once if it is idle, else after the answer that it waits for; who needs it connects anew.
     """
 
-    def __init__(self, *arguments: Any, most: int, **options: Any) -> None:
-        """Take what ``web.Server`` takes."""
+    def __init__(self, *arguments: Any, answer_now: AnswerNow, most: int, **options: Any) -> None:
+        """Take what ``web.Server`` takes, and what answers without it."""
         super().__init__(*arguments, **options)
+        self._answer_now = answer_now
         self._most = most
         self._by_age: dict[RequestHandler, None] = {}
+
+    def __call__(self) -> RequestHandler:
+        """Make the protocol of one more connection."""
+        if not KNOWS_AIOHTTP:
+            return super().__call__()
+        return _Connection(self, self._answer_now, loop=self._loop, **self._kwargs)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """Let one in, and perhaps another one go."""
@@ -43,6 +67,66 @@ class Rim(web.Server):
         """Forget one that has ended."""
         self._by_age.pop(handler, None)
         super().connection_lost(handler, exc)
+
+
+class _Connection(RequestHandler):
+    """aiohttp's connection, which answers at once what waits for nothing: a request alone that came whole.
+
+    aiohttp's task, request and response cost more than such an answer. Its own loop sleeps on and never hears of it.
+    """
+
+    __slots__ = ("_answer_now",)
+
+    def __init__(self, manager: web.Server, answer_now: AnswerNow, **options: Any) -> None:
+        """Take what ``RequestHandler`` takes."""
+        super().__init__(manager, **options)
+        self._answer_now = answer_now
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, and answer it or wake the loop that will."""
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            super().data_received(data)
+            return
+        self._waiter = None  # parsing shall not wake it
+        try:
+            super().data_received(data)
+        finally:
+            self._waiter = waiter
+        if self._messages and not self._has_answered():
+            waiter.set_result(None)
+
+    def resume_reading(self, *arguments: Any, **options: Any) -> None:
+        """Go on reading; where nothing was paused aiohttp would parse an empty piece for every body."""
+        if self._reading_paused:
+            super().resume_reading(*arguments, **options)
+
+    def _has_answered(self) -> bool:
+        transport = self.transport
+        message, body = self._messages[0]
+        if (
+            len(self._messages) > 1
+            or not isinstance(message, RawRequestMessage)  # but a malformed one
+            or message.method != "POST"
+            or message.version != HttpVersion11
+            or message.should_close
+            or message.chunked
+            or message.upgrade
+            or not body.is_eof()
+            or self._paused
+            or transport is None
+            or transport.is_closing()
+        ):
+            return False
+        reply = self._answer_now(message, body)
+        if reply is None:
+            return False
+        self._messages.popleft()
+        if _COUNTS_WAITING and self._parser is not None:
+            self._parser.message_consumed()
+        self._next_keepalive_close_time = self._loop.time() + self.keepalive_timeout
+        send(transport, reply)
+        return True
 
 
 def room_for_connections() -> int:

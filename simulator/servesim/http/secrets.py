@@ -14,12 +14,9 @@ from servesim.http.calls import not_simulated
 from servesim.http.reply import Reply, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from servesim.core.commands import Command
     from servesim.http.calls import Call
 
-_HEAD = "/api/2.0/secrets/"
 _BACKEND = "DATABRICKS"
 _LEVELS = tuple(level.name for level in Access)
 
@@ -115,23 +112,6 @@ async def list_acls(call: Call) -> Reply:
     """List what was given on a scope; raise Rejected."""
     scope = require(call.session.workspace.world, call.session.principal, _asked(call, "scope"), Access.MANAGE)
     return _listed("items", [_item(grantee, access) for grantee, access in sorted(scope.acl.items())])
-
-
-def routes() -> list[tuple[str, str, Callable[[Call], Awaitable[Reply]]]]:
-    """List method, path and handler of each operation."""
-    return [
-        ("POST", _HEAD + "scopes/create", create_scope),
-        ("POST", _HEAD + "scopes/delete", delete_scope),
-        ("GET", _HEAD + "scopes/list", list_scopes),
-        ("POST", _HEAD + "put", put),
-        ("POST", _HEAD + "delete", delete),
-        ("GET", _HEAD + "list", list_secrets),
-        ("GET", _HEAD + "get", get),
-        ("POST", _HEAD + "acls/put", put_acl),
-        ("POST", _HEAD + "acls/delete", delete_acl),
-        ("GET", _HEAD + "acls/get", get_acl),
-        ("GET", _HEAD + "acls/list", list_acls),
-    ]
 
 
 async def _body(call: Call) -> Fields:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from aiohttp import web
 from yarl import URL
 
 from servesim.core.errors import Rejected
 from servesim.generations import ga_texts
-from servesim.http import data, examples, login, oauth, routed, secrets, serving
+from servesim.http import data, examples, login, oauth_paths, routed, serving
 from servesim.http.auth import SCORING, Unauthenticated, find_session
 from servesim.http.calls import Call, not_simulated
 from servesim.http.log import line, shown, wire_logger
-from servesim.http.reply import Reply, encode, error, refusal
+from servesim.http.reply import EVIDENCE_HEADER, Reply, encode, error, graded, refusal
 from servesim.http.rim import Rim, room_for_connections
 from servesim.http.sent import heard
 from servesim.http.whole import respond
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine
     from ssl import SSLContext
 
+    from aiohttp import StreamReader
+    from aiohttp.http import RawRequestMessage
+
     from servesim.http.admin import Admin
+    from servesim.http.rim import AnswerNow
     from servesim.service.hub import HostedWorkspace, Hub, Session
 
 logger = logging.getLogger("servesim")
@@ -42,8 +47,8 @@ SCORING_PATHS = (SCORING + "{name}/invocations", SCORING + "{name}/served-models
 SERVING = ("/api/2.0/serving-endpoints", "/api/2.0/permissions/serving-endpoints")
 """What the control plane's paths of model serving begin with."""
 
-OUTSIDE = (ADMIN, oauth.WELL_KNOWN, oauth.OIDC + "/")
-"""What paths begin with that no workspace's token is needed for."""
+OUTSIDE = (ADMIN, oauth_paths.OIDC + "/")
+"""What paths begin with that no workspace's token is needed for; one that is read as a whole stands beside it."""
 
 CLIENT_GONE = 499
 """A status for nobody: aiohttp wants an answer even where the connection has ended."""
@@ -60,14 +65,19 @@ class Server:
         grace_s: float = 0.0,
         admin_token: str | None = None,
         allowed_hosts: Collection[str] = (),
+        validate_responses: bool = False,
     ) -> None:
         """Prepare the routes; ``log_call`` gets one line for each call, ``grace_s`` is real seconds.
 
         ``admin_token`` opens the admin API, ``allowed_hosts`` are names that its Host header may have.
+        ``validate_responses`` is for answers outside every workspace; a workspace has a setting of its own.
         """
         self.hub = hub
         self.admin_token = admin_token
         self.allowed_hosts = frozenset(allowed_hosts)
+        self.complaints: Counter[str] = Counter()
+        """Those about answers outside every workspace."""
+        self._validates = validate_responses
         self._admin: Admin | None = None
         self._grace_s = grace_s
         self._log_call = log_call
@@ -85,16 +95,15 @@ class Server:
         routes = web.UrlDispatcher()
         table: list[tuple[str, str, Callable[[Call], Awaitable[Reply]]]] = [
             *serving.routes(),
-            *secrets.routes(),
             ("GET", "/api/2.0/preview/scim/v2/Me", login.me),
             ("GET", EXAMPLES + "{endpoint}", examples.get),
         ]
         for method, path, handler in table:
             routes.add_route(method, path, handler)  # type: ignore[arg-type]  # this server alone calls it
         known = [
-            ("GET", oauth.WELL_KNOWN),
-            ("GET", oauth.DISCOVERY),
-            ("POST", oauth.TOKEN),
+            ("GET", oauth_paths.WELL_KNOWN),
+            ("GET", oauth_paths.DISCOVERY),
+            ("POST", oauth_paths.TOKEN),
             *(("POST", path) for path in SCORING_PATHS),
             *((method, path) for method, path, _ in table),
         ]
@@ -120,7 +129,7 @@ class Server:
         return opened
 
     async def _listen(self, host: str, port: int, bound: HostedWorkspace | None) -> tuple[str, int]:
-        listener = _Listener(partial(self._answer, bound), self._grace_s)
+        listener = _Listener(partial(self._answer, bound), partial(self._answer_now, bound), self._grace_s)
         await listener.open(host, port, self._ssl)
         self._listeners.append(listener)
         if bound is not None:
@@ -165,7 +174,7 @@ class Server:
         if not path.startswith("/"):
             path = request.rel_url.raw_path  # a proxy's form of the target: http://host/path
         try:
-            if path.startswith(OUTSIDE) and not path.startswith(EXAMPLES):
+            if (path.startswith(OUTSIDE) and not path.startswith(EXAMPLES)) or _is_discovery(request.method, path):
                 reply = await self._outside(bound, request, path)
             else:
                 session = find_session(self.hub.tokens, request.headers.get("Authorization", ""), path, bound)
@@ -177,13 +186,52 @@ class Server:
         except Exception as problem:  # noqa: BLE001 - the one place that keeps our own failures from clients
             if isinstance(problem, ConnectionError) and request.transport is None:
                 return web.Response(status=CLIENT_GONE)  # nobody is there to read it
-            reply = self._refused(request, session, path, problem)
+            reply = self._refused(request.method, session, path, problem)
         if session is not None and not path.startswith(SCORING):
             sent = Sent(reply.status, reply.body, reply.content_type, reply.grade)
             session.workspace.record.managed(session.workspace.world, Managed(request.method, path, principal, sent))
+        reply = self._looked_at(session, request, path, reply)
         if self._log_call is not None:
-            self._log_call(line(principal, request, path, reply))
+            self._log_call(line(principal, request.method, path, reply))
         return respond(request, reply)
+
+    def _answer_now(
+        self, bound: HostedWorkspace | None, message: RawRequestMessage, body: StreamReader
+    ) -> Reply | None:
+        """Answer a POST whose body has come if it is a scoring request that waits for nothing; None for any other."""
+        path = message.path.partition("?")[0]
+        session = self.hub.tokens.find_header(message.headers.get("Authorization", ""))
+        asked = data.asked_for(message.path, path, message.headers.get("Content-Type"))
+        if session is None or asked is None or self.hub.models.senders.acting:
+            return None
+        workspace = session.workspace
+        if (bound is not None and workspace is not bound) or workspace.serving_disabled:
+            return None
+        if not workspace.gateway.waits_for_nothing(asked.endpoint, body.total_bytes):
+            return None
+        try:
+            reply = data.invoke_now(session, asked, body.read_nowait())
+        except Exception as problem:  # noqa: BLE001 - as in `_answer`
+            reply = self._refused(message.method, session, path, problem)
+        reply = self._looked_at(session, message, path, reply)
+        if self._log_call is not None:
+            self._log_call(line(session.principal.name, message.method, path, reply))
+        return reply
+
+    def _looked_at(
+        self, session: Session | None, asked: web.BaseRequest | RawRequestMessage, path: str, reply: Reply
+    ) -> Reply:
+        """Return an answer, with its grade if that was asked for, once complaints about it are kept."""
+        if session is None:
+            if self._validates:
+                _look(self.complaints, asked.method, path, reply, validate=True)
+        elif session.workspace.is_inspected:
+            settings = session.workspace.settings
+            # The contracts say nothing of the refusals that a file of answers words.
+            is_ours = reply.status < HTTPStatus.BAD_REQUEST or settings.texts is ga_texts.TEXTS
+            checks = {"validate": settings.validate_responses and is_ours, "strict": settings.strict_evidence}
+            _look(session.workspace.complaints, asked.method, path, reply, **checks)
+        return graded(reply) if EVIDENCE_HEADER in asked.headers else reply
 
     def _admin_api(self) -> Admin:
         if self._admin is None:
@@ -198,7 +246,9 @@ class Server:
             return Reply(200, encode({"status": "ok"}))
         if path.startswith(ADMIN):
             return await self._admin_api().answer(request, path)
-        if path == oauth.WELL_KNOWN:
+        from servesim.http import oauth  # noqa: PLC0415 - as above
+
+        if path == oauth_paths.WELL_KNOWN:
             return oauth.databricks_config(self, request)
         return await oauth.answer(self, request, path, bound)
 
@@ -208,11 +258,9 @@ class Server:
         if request.method == "POST" and path.startswith(SCORING):
             if disabled:
                 session.workspace.check_serving()
-            match path[len(SCORING) :].removesuffix("/").split("/"):
-                case [endpoint, "invocations"]:
-                    return data.invoke(request, session, unquote(endpoint), None)
-                case [endpoint, "served-models", entity, "invocations"]:
-                    return data.invoke(request, session, unquote(endpoint), unquote(entity))
+            asked = data.asked_for(request.raw_path, path, request.headers.get("Content-Type"))
+            if asked is not None:
+                return data.invoke(request, session, asked)
         if disabled and path.startswith(SERVING):
             session.workspace.check_serving()
         return self._from_table(request, session, path)
@@ -232,7 +280,7 @@ class Server:
         handler: Callable[[Call], Awaitable[Reply]] = found.handler  # type: ignore[assignment]  # one of the table
         return await handler(Call(request, session, dict(found)))
 
-    def _refused(self, request: web.BaseRequest, session: Session | None, path: str, problem: Exception) -> Reply:
+    def _refused(self, method: str, session: Session | None, path: str, problem: Exception) -> Reply:
         """Answer a call that was refused, or that we failed to answer."""
         if session is None:
             self._errors += 1
@@ -241,22 +289,30 @@ class Server:
             request_id = session.workspace.next_request_id()
         match problem:
             case Rejected():
-                return refusal(problem, request_id)
+                texts = ga_texts.TEXTS if session is None else session.workspace.settings.texts
+                return refusal(problem, request_id, texts)
             case Unauthenticated():
                 return problem.reply(request_id)
             case Stopping():
                 return error(503, "TEMPORARILY_UNAVAILABLE", ga_texts.STOPPING, request_id, "chosen")
-        logger.error("request %s failed: %s %s", request_id, request.method, shown(path, 500), exc_info=problem)
+        logger.error("request %s failed: %s %s", request_id, method, shown(path, 500), exc_info=problem)
         message = ga_texts.BROKEN.format(request_id=request_id)
         return error(500, "INTERNAL_ERROR", message, request_id, "chosen")
+
+
+def _is_discovery(method: str, path: str) -> bool:
+    return path == oauth_paths.WELL_KNOWN and method == "GET"
 
 
 class _Listener:
     """One port: the server's, or a workspace's own."""
 
-    def __init__(self, answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], grace_s: float) -> None:
+    def __init__(
+        self, answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], answer_now: AnswerNow, grace_s: float
+    ) -> None:
         # Bodies are passed on as they came: like the scoring server, Content-Encoding is not looked at.
-        rim = Rim(answer, most=room_for_connections(), access_log=None, auto_decompress=False, logger=wire_logger())
+        options = {"access_log": None, "auto_decompress": False, "logger": wire_logger()}
+        rim = Rim(answer, answer_now=answer_now, most=room_for_connections(), **options)
         self._runner = web.ServerRunner(rim, handle_signals=False, shutdown_timeout=max(grace_s, LEAST_GRACE_S))
         self._site: web.TCPSite | None = None
 
@@ -284,6 +340,12 @@ class _Listener:
     async def close(self) -> None:
         """Let what runs end within the grace."""
         await self._runner.cleanup()
+
+
+def _look(complaints: Counter[str], method: str, path: str, reply: Reply, **checks: bool) -> None:
+    from servesim.http.inspection import look  # noqa: PLC0415 - reads the contracts, which most runs do not
+
+    look(complaints, method, path, reply, **checks)
 
 
 def _advice(methods: Collection[str]) -> str:

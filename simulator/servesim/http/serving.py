@@ -1,28 +1,54 @@
-"""The routes of GA Model Serving's control plane."""
+"""The routes of GA Model Serving's control plane, and of the secrets that its environments refer to."""
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from servesim.http.control import ControlPlane, Rendered
-from servesim.http.operations import Operations
+from servesim.http.later import later
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from servesim.http import secrets
     from servesim.http.calls import Call
+    from servesim.http.control import ControlPlane, Rendered
+    from servesim.http.operations import Operations
     from servesim.http.reply import Reply
 
     Handler = Callable[[Call], Awaitable[Reply]]
+else:
+    secrets = later(lambda: import_module("servesim.http.secrets"))
 
 ENDPOINTS = "/api/2.0/serving-endpoints"
 PERMISSIONS = "/api/2.0/permissions/serving-endpoints/{id}"
+SECRETS = "/api/2.0/secrets/"
 
 
 def routes() -> list[tuple[str, str, Handler]]:
     """List method, path and handler of each operation; a fixed path comes before one with a name in its place."""
-    rendered = Rendered()
-    control, more = ControlPlane(rendered), Operations(rendered)
+    return [*_serving_routes(), *_secrets_routes()]
+
+
+def _serving_routes() -> list[tuple[str, str, Handler]]:
+    @cache
+    def rendered() -> Rendered:
+        from servesim.http.control import Rendered  # noqa: PLC0415 - see later.py
+
+        return Rendered()
+
+    def make_control() -> ControlPlane:
+        from servesim.http.control import ControlPlane  # noqa: PLC0415 - see later.py
+
+        return ControlPlane(rendered())
+
+    def make_operations() -> Operations:
+        from servesim.http.operations import Operations  # noqa: PLC0415 - see later.py
+
+        return Operations(rendered())
+
+    control, more = later(make_control), later(make_operations)
     one = ENDPOINTS + "/{name}"
     entity = one + "/served-models/{entity}"
     return [
@@ -48,4 +74,20 @@ def routes() -> list[tuple[str, str, Handler]]:
         ("PUT", PERMISSIONS, more.set_permissions),
         ("PATCH", PERMISSIONS, more.update_permissions),
         ("GET", PERMISSIONS + "/permissionLevels", more.permission_levels),
+    ]
+
+
+def _secrets_routes() -> list[tuple[str, str, Handler]]:
+    return [
+        ("POST", SECRETS + "scopes/create", secrets.create_scope),
+        ("POST", SECRETS + "scopes/delete", secrets.delete_scope),
+        ("GET", SECRETS + "scopes/list", secrets.list_scopes),
+        ("POST", SECRETS + "put", secrets.put),
+        ("POST", SECRETS + "delete", secrets.delete),
+        ("GET", SECRETS + "list", secrets.list_secrets),
+        ("GET", SECRETS + "get", secrets.get),
+        ("POST", SECRETS + "acls/put", secrets.put_acl),
+        ("POST", SECRETS + "acls/delete", secrets.delete_acl),
+        ("GET", SECRETS + "acls/get", secrets.get_acl),
+        ("GET", SECRETS + "acls/list", secrets.list_acls),
     ]

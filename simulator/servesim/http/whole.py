@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from aiohttp import HttpVersion11, web
 
 if TYPE_CHECKING:
+    import asyncio
+
     from servesim.http.reply import Reply
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: " for status in HTTPStatus}
@@ -53,19 +55,20 @@ class _WholeResponse(web.StreamResponse):
         transport = self._to.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has gone")
-        body = self._reply.body
-        if len(body) <= _ONE_PIECE_BYTES:
-            transport.write(self._head() + body)
-        else:
-            transport.writelines((self._head(), body))
+        send(transport, self._reply, stays=self._wants_more)
         if transport.get_write_buffer_size():
             await self._to.writer.drain()
 
-    def _head(self) -> bytes:
-        reply = self._reply
-        status_line = _STATUS_LINES.get(reply.status) or _UNKNOWN % reply.status
-        parts = [status_line, reply.content_type, "\r\nContent-Length: ", str(len(reply.body))]
-        for name, value in reply.headers.items():
-            parts += ("\r\n", name, ": ", value)
-        parts.append("\r\n\r\n" if self._wants_more else "\r\nConnection: close\r\n\r\n")
-        return "".join(parts).encode("ascii")
+
+def send(transport: asyncio.Transport, reply: Reply, *, stays: bool = True) -> None:
+    """Write a whole answer in HTTP/1.1; say so if the connection does not stay open."""
+    status_line = _STATUS_LINES.get(reply.status) or _UNKNOWN % reply.status
+    parts = [status_line, reply.content_type, "\r\nContent-Length: ", str(len(reply.body))]
+    for name, value in reply.headers.items():
+        parts += ("\r\n", name, ": ", value)
+    parts.append("\r\n\r\n" if stays else "\r\nConnection: close\r\n\r\n")
+    head = "".join(parts).encode("ascii")
+    if len(reply.body) <= _ONE_PIECE_BYTES:
+        transport.write(head + reply.body)
+    else:
+        transport.writelines((head, reply.body))

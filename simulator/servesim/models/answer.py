@@ -14,8 +14,8 @@ class Answer(NamedTuple):
     status: int
     content_type: str
     body: bytes
-    grade: str = ""
-    """How the text of a refusal is known; MLflow's own answers have none."""
+    grade: str = "recorded"
+    """How it is known: what MLflow's own functions make of a request has been recorded."""
 
 
 def refusal(refused: Refused) -> Answer:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servesim.core.commands import LoadFinished
 from servesim.models import stubs
@@ -36,8 +35,7 @@ KEPT = 1_000
 """How many stubs, and how many signatures, are kept as they were read; then all are read anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Bounds of the real work behind models; times are real seconds."""
 
     workers: int = 4

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from servesim.models.answer import Answer
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerKey:
+class WorkerKey(NamedTuple):
     """What decides whether two entities can share a worker.
 
     `source` is a local folder or a `models:/` URI, which needs `registry_uri`; `digest` names the artifact's
@@ -23,8 +21,7 @@ class WorkerKey:
     python: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A model in memory: its schemas and example as the JSON texts that MLflow stored."""
 
     inputs: str | None
@@ -35,37 +32,32 @@ class Loaded:
     build_log: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LoadFailed:
+class LoadFailed(NamedTuple):
     """No model in memory: the real reason in one line, and the traceback or output behind it."""
 
     reason: str
     log: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerDied:
+class WorkerDied(NamedTuple):
     """The worker ended instead of answering, or had ended since its last answer."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class TimedOut:
+class TimedOut(NamedTuple):
     """The worker was ended because it took longer than the cap, in real seconds."""
 
     cap_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class QueueFull:
+class QueueFull(NamedTuple):
     """The request was not taken: this many already wait for the same worker."""
 
     waiting: int
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFacts:
+class ModelFacts(NamedTuple):
     """What a model folder says about itself, without its code having run."""
 
     path: str
@@ -80,8 +72,7 @@ class ModelFacts:
     model_uuid: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryVersion:
+class RegistryVersion(NamedTuple):
     """One version in an MLflow registry; `reason` says why there are no `facts`."""
 
     name: str
@@ -93,8 +84,7 @@ class RegistryVersion:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ReadFailed:
+class ReadFailed(NamedTuple):
     """A folder or registry that can't be read; `code` is MLflow's error code or the exception's name."""
 
     reason: str

@@ -62,11 +62,11 @@ def score_callable(
 def call(function: Callable[..., Any], request: Request) -> Any:
     """Return what a callable predicts for a request.
 
-    It gets the rows (the whole object for the unified LLM format), and the parameters (a dict, maybe empty) if it
-    has a parameter named `params` or a second positional one without default. Whatever it raises becomes the 400 of
-    a model that raised; a `Refused` is passed on.
+    It gets the rows, or the whole object of the unified LLM format if no signature made it a table, and the
+    parameters (a dict, maybe empty) if it has a parameter named `params` or a second positional one without default.
+    Whatever it raises becomes the 400 of a model that raised; a `Refused` is passed on.
     """
-    data = request.data if request.unified else request.rows()
+    data = request.data if request.whole else request.rows()
     params = request.params if isinstance(request.params, dict) else {}
     try:
         style = _style(function)
@@ -123,16 +123,16 @@ def _cached_style(function: Callable[..., Any]) -> str:
 
 
 def _constant(stub: Stub, request: Request) -> Any:
-    return stub.value if request.unified else [stub.value] * request.row_count()
+    return stub.value if request.whole else [stub.value] * request.row_count()
 
 
 def _echo(_stub: Stub, request: Request) -> Any:
-    return request.data if request.unified else _rows(request)
+    return request.data if request.whole else _rows(request)
 
 
 def _hash(_stub: Stub, request: Request) -> Any:
     values = [_fraction(row) for row in _rows(request)]
-    return values[0] if request.unified else values
+    return values[0] if request.whole else values
 
 
 def _rows(request: Request) -> list[Any]:

@@ -63,7 +63,7 @@ def common_dtype(values: Iterator[Any] | list[Any]) -> str:
         return "object"
     if str in types:
         return "str"
-    if float in types or (huge and (small or bool in types)):
+    if float in types or (huge and small):
         return "float64"
     return "bool" if types == {bool} else "uint64" if huge else "int64"
 

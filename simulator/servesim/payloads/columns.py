@@ -11,7 +11,7 @@ from typing import Any, Final
 from servesim.payloads import texts
 from servesim.payloads.arrays import as_array, common_dtype
 from servesim.payloads.dates import is_missing, pandas_datetimes
-from servesim.payloads.elements import converter, float32, wrap
+from servesim.payloads.elements import converter, float32, integer
 from servesim.payloads.signature import Array
 
 NUMPY: Final = {
@@ -169,15 +169,12 @@ def _number(cell: Any) -> float:
 
 
 def _to_integers(cells: list[Any], held: str, dtype: str) -> list[Any]:
-    bits = int(dtype.removeprefix("u").removeprefix("int"))
     if held == "float64":
         if any(cell is None or cell - cell != 0 for cell in cells):
             raise ValueError(texts.NON_FINITE)
-        # Beyond the range the processor's conversion gives the lowest value.
-        lowest = -(1 << (bits - 1))
-        return [int(cell) if abs(cell) < -lowest else lowest for cell in cells]
+        return [integer(float(cell), dtype) for cell in cells]
     if held in ("int64", "uint64", "bool"):
-        return [wrap(int(cell), bits) if dtype[0] == "i" else int(cell) % (1 << bits) for cell in cells]
+        return [integer(cell, dtype) for cell in cells]
     convert = converter(dtype)
     if held == "str":
         return [convert(float("nan") if cell is None else cell) for cell in cells]

@@ -18,13 +18,14 @@ MISSING: Final = frozenset(
         *("NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
     )
 )
-BOOLEANS: Final = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
+BOOLEANS: Final = {"true": True, "false": False}
 _INTEGER: Final = re.compile(r"[ \t]*[+-]?[0-9]+[ \t]*")
 _FLOAT: Final = re.compile(
-    r"[ \t]*[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)[ \t]*", re.IGNORECASE
+    r"[ \t]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?[ \t]*|[+-]?inf(?:inity)?", re.IGNORECASE
 )
 _INT32: Final = range(-(2**31), 2**31)
 _INT64: Final = range(-(2**63), 2**63)
+_UINT64: Final = range(2**64)
 
 Cells = list[str | None]
 """The texts of one column, None where missing."""
@@ -102,8 +103,8 @@ def _whole(value: Any, fits: range) -> int:
 def _inferred(column: Cells) -> list[Any]:
     """Return the column as bools, ints, floats or text, whichever first fits every cell that is there."""
     present = [cell for cell in column if cell is not None]
-    if present and all(cell in BOOLEANS for cell in present):
-        return [None if cell is None else BOOLEANS[cell] for cell in column]
+    if present and all(cell.lower() in BOOLEANS for cell in present):
+        return [None if cell is None else BOOLEANS[cell.lower()] for cell in column]
     if present and all(map(_INTEGER.fullmatch, present)):
         return _integers(column)
     if present and all(map(_FLOAT.fullmatch, present)):
@@ -119,8 +120,9 @@ def _integers(column: Cells) -> list[Any]:
     numbers = [value for value in values if value is not None]
     if len(numbers) < len(values):
         return [None if value is None else float(value) for value in values]
-    # Without a dtype that holds them all: Python integers, or text if some are negative.
-    return list(numbers) if min(numbers) >= 0 or all(number in _INT64 for number in numbers) else list(column)
+    # Python integers if some fit no 64 bits; text if only some of them fit the unsigned ones, and some are negative.
+    wide = min(numbers) < _INT64.start or max(numbers) >= _UINT64.stop
+    return list(numbers) if wide or min(numbers) >= 0 or max(numbers) < _INT64.stop else list(column)
 
 
 def _table(text: str, kinds: dict[Any, str]) -> Table:

@@ -18,7 +18,7 @@ _NUMPY_MISSING: Final = frozenset(("", "nat"))
 
 _ISO: Final = re.compile(
     r"(?P<year>\d{4})-(?P<month>\d\d)(?:-(?P<day>\d\d)(?:(?P<sep>[T ])(?P<hour>\d\d)(?::(?P<minute>\d\d)"
-    r"(?::(?P<second>\d\d)(?:\.(?P<fraction>\d{1,9}))?)?)?(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?)?"
+    r"(?::(?P<second>\d\d)(?:(?P<mark>[.,])(?P<fraction>\d{0,9}))?)?)?(?P<zone>Z|[+-]\d\d?(?::?\d\d?)?)?\s*)?)?"
 )
 _COMPACT: Final = re.compile(r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)")
 _SLASHED: Final = re.compile(
@@ -28,8 +28,10 @@ _SLASHED: Final = re.compile(
 _YEAR_FIRST: Final = re.compile(r"(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)")
 _NUMPY: Final = re.compile(
     r"\s*(?P<year>[+-]?\d+)(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)(?:[T ](?P<hour>\d\d)(?::(?P<minute>\d\d)"
-    r"(?::(?P<second>\d\d)(?:\.(?P<fraction>\d+))?)?)?(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?)?)?"
+    r"(?::(?P<second>\d\d)(?:\.(?P<fraction>\d*))?)?)?(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?\s*)?)?)?"
 )
+_LATE: Final = re.compile(r":\d\d(?:\.\d*)?[+-](?:2[4-9]|[3-9]\d)")
+"""A time zone more than a day away, whatever follows it."""
 
 
 class OutOfBoundsError(ValueError):
@@ -48,9 +50,14 @@ def pandas_datetimes(cells: list[Any]) -> tuple[list[datetime.datetime | None], 
     """
     formats: set[tuple[Any, ...]] = set()
     values = [_pandas_date(cell, formats) for cell in cells]
-    if len(formats) > 1 or (formats and _starts_as_text(cells) and not all(map(_is_text, cells))):
+    first = next((cell for cell in cells if isinstance(cell, str) and cell not in _MISSING), "")
+    one_form = len(formats) <= 1 or "," in first  # pandas knows no format with a comma, and reads each by itself
+    if not one_form or (formats and _starts_as_text(cells) and not all(map(_is_text, cells))):
         message = "time data doesn't match format of the first value"
         raise ValueError(message)
+    if first and any(isinstance(cell, float) and abs(cell) >= _NS_LIMIT for cell in cells):
+        message = "cannot convert input with the unit 'ns'"  # beside other numbers it would be a missing date
+        raise OutOfBoundsError(message)
     return values, any(form[-1] for form in formats)
 
 
@@ -120,7 +127,8 @@ def _pandas_text(text: str, formats: set[tuple[Any, ...]]) -> datetime.datetime:
         raise ValueError(message)
     found = match.groupdict()
     zone = found.get("zone")
-    formats.add((pattern, *(found.get(part) is None for part in ("day", "hour", "minute", "second")), zone))
+    missing = (found.get(part) is None for part in ("day", "hour", "minute", "second"))
+    formats.add((pattern, *missing, found.get("sep"), found.get("mark"), zone))
     if pattern is _SLASHED:
         found = _month_first(found)
     nanoseconds = _nanoseconds(found, text)
@@ -140,6 +148,8 @@ def _numpy_match(text: str) -> re.Match[str]:
     match = _NUMPY.fullmatch(text)
     if match is None:
         message = f'Error parsing datetime string "{text}" at position 0'
+        if _LATE.search(text):
+            message = f'Timezone hours offset out of range in datetime string "{text}"'
         raise ValueError(message)
     return match
 
@@ -156,15 +166,19 @@ def _nanoseconds(found: Any, text: str) -> int:
     except ValueError as error:
         message = f'{str(error).split(" ")[0].capitalize()} out of range in datetime string "{text}"'
         raise ValueError(message) from error
-    seconds = (start - _EPOCH) // datetime.timedelta(seconds=1) + periods * 146097 * 86400 - _offset(get("zone"))
+    seconds = (start - _EPOCH) // datetime.timedelta(seconds=1) + periods * 146097 * 86400 - _offset(get("zone"), text)
     return seconds * 10**9 + int((get("fraction") or "0")[:9].ljust(9, "0"))
 
 
-def _offset(zone: str | None) -> int:
+def _offset(zone: str | None, text: str) -> int:
     if zone in (None, "Z"):
         return 0
     digits = zone[1:].replace(":", "")
-    seconds = int(digits[:2]) * 3600 + int(digits[2:] or 0) * 60
+    hours, minutes = int(digits[:2]), int(digits[2:] or 0)
+    if hours > 23 or minutes > 59:  # noqa: PLR2004 - a clock
+        part = "minutes" if hours <= 23 else "hours"  # noqa: PLR2004 - as above
+        raise ValueError(f'Timezone {part} offset out of range in datetime string "{text}"')
+    seconds = hours * 3600 + minutes * 60
     return -seconds if zone[0] == "-" else seconds
 
 

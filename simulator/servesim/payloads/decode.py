@@ -99,6 +99,9 @@ def _standard_loads(body: bytes) -> Any:
         text = body.decode("utf-8", "surrogatepass")
         value, end = _SCAN(text, 0)
         return value if end == len(text) else json.loads(text)
+    except StopIteration as end_of_scan:  # the scanner's own way to say that no value begins there
+        missing = json.JSONDecodeError("Expecting value", text, end_of_scan.value)
+        raise bad_request(texts.NOT_JSON, error=repr(missing), body=_echo(body)) from missing
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise bad_request(texts.NOT_JSON, error=repr(error), body=_echo(body)) from error
     except (ValueError, RecursionError) as error:

@@ -9,6 +9,8 @@ from servesim.payloads.dates import numpy_datetime
 Convert = Callable[[Any], Any]
 
 _INT64: Final = range(-(2**63), 2**63)
+_WIDE: Final = range(-(2**63), 2**64)
+_SHORT: Final = 32
 
 
 def converter(dtype: str) -> Convert:
@@ -30,6 +32,20 @@ def wrap(value: int, bits: int) -> int:
     return (value + half) % (2 * half) - half
 
 
+def integer(value: float, dtype: str) -> int:
+    """Return what a processor makes of a number as an integer of `dtype`, as NumPy's `astype` leaves it to that.
+
+    Integers keep their lowest bits. Floats that do not fit give the lowest value of the conversion that is used: of
+    32 bits for the short types.
+    """
+    bits = int(dtype.removeprefix("u").removeprefix("int"))
+    if isinstance(value, float):
+        low = -(1 << (31 if bits < _SHORT or dtype == "int32" else 63))
+        top = 1 << 64 if dtype == "uint64" else -low
+        value = int(value) if low <= value < top else 0 if dtype == "uint64" and value >= top else low
+    return wrap(int(value), bits) if dtype[0] == "i" else int(value) % (1 << bits)
+
+
 def _narrow(value: float, code: str) -> float:
     try:
         return float(struct.unpack(code, struct.pack(code, value))[0])
@@ -38,9 +54,11 @@ def _narrow(value: float, code: str) -> float:
 
 
 def _integer(dtype: str, fits: range) -> Convert:
+    wide = _WIDE if dtype in ("uint32", "uint64") else _INT64
+
     def convert(value: Any) -> int:
         number = int(value)
-        if number not in (fits if dtype == "uint64" else _INT64):
+        if number not in wide:
             message = "Python int too large to convert to C long"
             raise OverflowError(message)
         if number not in fits:

@@ -17,6 +17,8 @@ from servesim.payloads.tensors import SchemaError, cast_cells, check_present, ch
 from servesim.payloads.values import Parsed, Scalar, from_inputs, from_instances
 
 _STACKED: Final = "stacked"
+_BESIDE_GAPS: Final = {"bool": ARRAYS} | dict.fromkeys(("int32", "int64", "float32"), "float64")
+"""How pandas stores a column of scalars of which some rows have none."""
 
 
 def enforce(request: Request, signature: Signature | None = None) -> Request:
@@ -57,7 +59,9 @@ def _cast_table(table: Table, signature: Signature) -> Table:
     cells = [list(row) for row in table.cells]
     for name, position, column in _positions(table, columns, named=signature.named):
         try:
-            values = _cast_column([row[position] for row in cells], column)
+            # Inputs without names count as required here under the label that is their number alone, not its text.
+            required = column.required and (signature.named or name == position)
+            values = _cast_column([row[position] for row in cells], column, required=required)
         except ZonedError:
             continue  # MLflow casts it, and refuses it as a schema failure
         except (TypeError, ValueError, OverflowError, IndexError) as error:
@@ -80,10 +84,10 @@ def _positions(table: Table, columns: tuple[Column, ...], *, named: bool) -> lis
     return [(name, at, column) for at, (name, column) in enumerate(zip(table.columns, columns, strict=False))]
 
 
-def _cast_column(cells: list[Any], column: Column) -> list[Any]:
+def _cast_column(cells: list[Any], column: Column, *, required: bool) -> list[Any]:
     if isinstance(column.type, Tensor):
         return cast_cells(cells, column.type)
-    return cast(cells, column.type, required=column.required)
+    return cast(cells, column.type, required=required)
 
 
 def _checked(data: Any, signature: Signature, given: Any) -> Any:
@@ -156,8 +160,11 @@ def _rows_table(rows: list[dict[str, NdArray]]) -> tuple[Table, dict[Any, str] |
     table = frames.to_table([{name: value.values for name, value in row.items()} for row in rows])
     known = {}
     for name in table.columns:
-        held = {row[name].dtype if isinstance(row.get(name), Scalar) else ARRAYS for row in rows}
+        values = [row[name] for row in rows if name in row]
+        held = {value.dtype if isinstance(value, Scalar) else ARRAYS for value in values}
         known[name] = held.pop() if len(held) == 1 else ARRAYS
+        if len(values) < len(rows):
+            known[name] = _BESIDE_GAPS.get(known[name], known[name])
     return table, known
 
 
@@ -165,6 +172,9 @@ def _columns_table(data: dict[str, NdArray]) -> tuple[Table, dict[Any, str] | No
     arrays = data.values()
     if all(isinstance(array, Scalar) for array in arrays) or all(a.shape == () and a.dtype == "str" for a in arrays):
         return frames.to_table([_plain(data)]), {name: array.dtype for name, array in data.items()}
+    if any(isinstance(array.values, dict) for array in arrays):
+        message = "Per-column arrays must each be 1-dimensional"
+        raise SchemaError(message)
     return frames.to_table(_plain(data)), {name: _stored(array) for name, array in data.items()}
 
 
@@ -188,11 +198,21 @@ def _table_checked(table: Table, known: dict[Any, str] | None, signature: Signat
     else:
         check_present(list(table.columns), columns)
         present = _positions(table, columns, named=True)
-    if len({name for name, _, _ in present}) < len(present):
+        if table.columns and isinstance(table.columns[0], tuple) and _by_first_level(table, columns):
+            message = "'DataFrame' object has no attribute 'name'"
+            raise SchemaError(message)
+    names = table.columns
+    if len(set(names)) < len(names) and sum(names.count(name) for name, _, _ in present) > len(present):
         message = "'DataFrame' object has no attribute 'dtype'"  # what a repeated name comes to
         raise SchemaError(message)
     values = [_safe([row[at] for row in table.cells], known, name, column) for name, at, column in present]
     return Table(tuple(name for name, _, _ in present), [list(row) for row in zip(*values, strict=True)])
+
+
+def _by_first_level(table: Table, columns: tuple[Column, ...]) -> bool:
+    """Return whether an input is found in names of several levels, as pandas does by the first of them."""
+    wanted = {column.name for column in columns}
+    return any(name[0] in wanted for name in table.columns)
 
 
 def _safe(cells: list[Any], known: dict[Any, str] | None, name: Any, column: Column) -> list[Any]:

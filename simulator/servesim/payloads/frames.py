@@ -12,6 +12,8 @@ _SPLIT_KEYS: Final = {"columns", "data", "index"}
 _NESTED: Final = (list, dict)
 _NESTED_TYPES: Final = frozenset(_NESTED)
 _ONLY_LISTS: Final = {list}
+_NAN: Final = float("nan")
+_GAPS: Final = frozenset((list, dict, bool, type(None)))
 
 
 class FrameError(ValueError):
@@ -47,7 +49,7 @@ def to_table(data: Any, columns: Any = None, index: Any = None) -> Table:
     Missing cells are None; columns without names are numbered from 0. Raises `FrameError` where pandas raises.
     """
     names = _names(columns)
-    index = _labels(index)
+    index = _index(index)
     if not isinstance(data, _NESTED):
         return _broadcast(data, names, index)
     if isinstance(data, dict):
@@ -74,14 +76,44 @@ def _labels(value: Any) -> list[Any] | None:
     return list(value)
 
 
+def _index(value: Any) -> list[Any] | None:
+    labels = _labels(value)
+    if labels and all(isinstance(label, list) for label in labels):
+        return list(_levels(labels))
+    return labels
+
+
 def _names(columns: Any) -> tuple[Any, ...] | None:
     labels = _labels(columns)
     if labels is None:
         return None
+    if labels and all(isinstance(label, list) for label in labels):
+        return _levels(labels)
     if not _NESTED_TYPES.isdisjoint(map(type, labels)):
         message = f"unhashable type: {columns!r}"
         raise FrameError(message)
+    types = set(map(type, labels))
+    return tuple(labels) if len(types) <= 1 else _as_index(labels, types)
+
+
+def _as_index(labels: list[Any], types: set[type]) -> tuple[Any, ...]:
+    """Return labels of several types as pandas' Index holds them: NaN for null, floats where one is among numbers."""
+    if types <= {str, type(None)}:
+        return tuple(float("nan") if label is None else label for label in labels)
+    if types <= {int, float, type(None)}:
+        return tuple(float("nan") if label is None else float(label) for label in labels)
     return tuple(labels)
+
+
+def _levels(labels: list[list[Any]]) -> tuple[Any, ...]:
+    """Return the names that lists of labels make, one list for each level of pandas' MultiIndex: tuples."""
+    if len(set(map(len, labels))) > 1:
+        message = "all arrays must be same length"
+        raise FrameError(message)
+    if any(isinstance(label, _NESTED) for level in labels for label in level):
+        message = f"unhashable type: {labels!r}"
+        raise FrameError(message)
+    return tuple(zip(*labels, strict=True))
 
 
 def _broadcast(data: Any, names: tuple[Any, ...] | None, index: list[Any] | None) -> Table:
@@ -99,9 +131,13 @@ def _from_columns(data: dict[str, Any], names: tuple[Any, ...] | None, index: li
     if index is not None:
         check_cells(len(index), len(chosen), lambda: _sent(data.values()) + len(index))
         return _aligned(chosen, values, index)
-    if any(isinstance(value, dict) for value in values) and not (all(values) and all(map(_no_list, values))):
-        message = "Mixing dicts with non-Series may lead to ambiguous ordering."
-        raise FrameError(message)
+    if any(isinstance(value, dict) for value in values):
+        if any(isinstance(value, list) for value in values):
+            message = "Mixing dicts with non-Series may lead to ambiguous ordering."
+            raise FrameError(message)
+        labels = list(dict.fromkeys(label for value in values if isinstance(value, dict) for label in value))
+        check_cells(len(labels), len(chosen), lambda: _sent(data.values()))
+        return _aligned(chosen, values, labels)
     lengths = {len(value) for value in values if isinstance(value, _NESTED)}
     if len(lengths) > 1:
         message = "All arrays must be of the same length"
@@ -122,7 +158,7 @@ def _aligned(names: tuple[Any, ...], values: list[Any], index: list[Any]) -> Tab
             message = f"Length of values ({len(value)}) does not match length of index ({len(index)})"
             raise FrameError(message)
         if isinstance(value, dict):
-            columns.append([None if isinstance(label, _NESTED) else value.get(label) for label in index])
+            columns.append([_NAN if isinstance(label, _NESTED) else value.get(label, _NAN) for label in index])
         elif isinstance(value, list) and len(value) == 1:
             columns.append(value * len(index))
         else:
@@ -132,10 +168,6 @@ def _aligned(names: tuple[Any, ...], values: list[Any], index: list[Any]) -> Tab
 
 def _transposed(names: tuple[Any, ...], columns: list[list[Any]], count: int) -> Table:
     return Table(names, [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(count)])
-
-
-def _no_list(value: Any) -> bool:
-    return not isinstance(value, list)
 
 
 def _column(value: Any, count: int) -> list[Any]:
@@ -151,16 +183,31 @@ def _from_dicts(data: list[Any], names: tuple[Any, ...] | None) -> Table:
     cells = []
     for row in data:
         if not isinstance(row, dict):
-            message = f"{type(row).__name__!r} object has no attribute 'keys'"
-            raise FrameError(message)
+            return _from_dicts([_as_dict(other) for other in data], names)
         if names is None and (len(row) != width or not all(name in row for name in chosen)):
-            return _from_dicts(data, tuple(dict.fromkeys(name for other in data for name in _keys(other))))
+            return _uneven(data)
         cells.append([row.get(name) for name in chosen])
     return Table(chosen, cells)
 
 
-def _keys(row: Any) -> Any:
-    return row if isinstance(row, dict) else ()
+def _as_dict(row: Any) -> dict[Any, Any]:
+    """Return a row as a dict, as Python makes it: a list of pairs is one too, and an empty list or text."""
+    try:
+        return dict(row)
+    except (TypeError, ValueError) as error:
+        raise FrameError(error) from error
+
+
+def _uneven(data: list[Any]) -> Table:
+    """Return the table of dicts that have not all the same keys.
+
+    What is missing beside lists, booleans and nulls is NaN, as in pandas: casts tell it from a null.
+    """
+    rows = [_as_dict(row) for row in data]
+    names = tuple(dict.fromkeys(name for row in rows for name in row))
+    check_cells(len(rows), len(names), lambda: _sent(rows) + len(names))
+    gaps = [_NAN if all(type(row.get(name)) in _GAPS for row in rows) else None for name in names]
+    return Table(names, [[row.get(name, gap) for name, gap in zip(names, gaps, strict=True)] for row in rows])
 
 
 def _from_lists(data: list[Any], names: tuple[Any, ...] | None) -> Table:
@@ -170,7 +217,7 @@ def _from_lists(data: list[Any], names: tuple[Any, ...] | None) -> Table:
         if names is None or len(names) == width:
             return Table(tuple(range(width)) if names is None else names, data)
     for row in data:
-        if not isinstance(row, _NESTED):
+        if not isinstance(row, (*_NESTED, str)):  # a text is a row of its characters
             message = f"object of type '{type(row).__name__}' has no len()"
             raise FrameError(message)
     width = max(map(len, data))
@@ -205,4 +252,4 @@ def _fit_index(table: Table, count: int) -> Table:
 
 
 def _sent(values: Iterable[Any]) -> int:
-    return sum(len(value) if isinstance(value, _NESTED) else 1 for value in values)
+    return sum(len(value) if isinstance(value, (*_NESTED, str)) else 1 for value in values)

@@ -38,6 +38,11 @@ class Request(NamedTuple):
         """Whether the answer goes out bare, without `predictions`."""
         return self.format == "unified"
 
+    @property
+    def whole(self) -> bool:
+        """Whether the model is given the one JSON object as it is: unified, and no signature made it a table."""
+        return self.format == "unified" and not isinstance(self.data, Table)
+
     def rows(self) -> list[Any]:
         """Return what the model scores, one element per prediction.
 

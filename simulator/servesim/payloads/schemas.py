@@ -3,9 +3,10 @@
 They are strict: what they accept, `parse` and `enforce` accept. The reverse does not hold, because MLflow casts much
 that nobody should send: other orders of columns, numbers as text, unknown columns, which it drops.
 
-Three things no schema can say. Inner dimensions of any length must be the same everywhere. 1.0 is an integer in JSON
-and none in a parameter or a list. And MLflow casts nothing inside of lists: those of `integer`, `float` and `datetime`
-cannot be sent as JSON at all, those of `double` only with a fraction somewhere; they are described by their type.
+Four things no schema can say. Inner dimensions of any length must be the same everywhere. The dates of one column must
+all have fractions of seconds or none. 1.0 is an integer in JSON and none in a parameter or a list. And MLflow casts
+nothing inside of lists: those of `integer`, `float` and `datetime` cannot be sent as JSON at all, those of `double`
+only with a fraction somewhere; they are described by their type.
 """
 
 import re

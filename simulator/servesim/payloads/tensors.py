@@ -1,9 +1,11 @@
 """Tensor signatures: shapes and dtypes of arrays, and dataframe columns reshaped into tensors."""
 
+import math
 from typing import Any
 
 from servesim.payloads.arrays import NdArray, as_array
 from servesim.payloads.columns import astype, storage
+from servesim.payloads.elements import integer
 from servesim.payloads.request import Table
 from servesim.payloads.signature import Column, Signature, Tensor
 from servesim.payloads.values import Parsed
@@ -71,6 +73,9 @@ def tensors_of_table(table: Table, signature: Signature) -> Any:
     columns = signature.inputs or ()
     if signature.named:
         check_present(list(table.columns), columns)
+        if sum(table.columns.count(column.name) for column in columns) > len(columns):
+            message = "'DataFrame' object has no attribute 'dtype'"  # what a repeated name comes to
+            raise SchemaError(message)
         return {str(c.name): _column(table.cells_of(c.name), tensor_of(c)) for c in columns}
     spec = tensor_of(columns[0])
     if not table.cells or not table.columns:
@@ -115,22 +120,28 @@ def _scalars(cells: list[Any], spec: Tensor) -> list[Any]:
     if spec.shape not in ((-1,), (-1, 1)):
         message = f"scalar values require the shape to be (-1,) or (-1, 1), but got {spec.shape}."
         raise SchemaError(message)
+    if spec.dtype == "str" and storage(cells) == "str":
+        cells = ["nan" if cell is None else cell for cell in cells]  # as NumPy prints what is missing in pandas
     values = _array(cells, spec.dtype).values
     return list(values) if len(spec.shape) == 1 else [[value] for value in values]
 
 
 def _reshaped(cells: list[Any], spec: Tensor) -> Any:
-    array = _array(cells, None)
-    flat = _array([leaf for row in cells for leaf in row], spec.dtype).values
-    size = 1
-    for length in spec.shape[1:]:
-        size *= length
-    if len(array.shape) != 2 or size * len(cells) != len(flat):  # noqa: PLR2004 - rows of scalars
+    array = _array([cell if isinstance(cell, list) else [cell] for cell in cells], None)
+    size = len(cells) * math.prod(spec.shape[1:])
+    if len(array.shape) != 2 or size != math.prod(array.shape):  # noqa: PLR2004 - rows of scalars
         message = f"could not be converted to the expected shape of: '{spec.shape}'"
         raise SchemaError(message)
+    flat = _as_type([leaf for row in array.values for leaf in row], array.dtype, spec.dtype)
     for length in reversed(spec.shape[1:]):
         flat = [flat[at : at + length] for at in range(0, len(flat), length)]
     return flat
+
+
+def _as_type(leaves: list[Any], held: str, dtype: str) -> Any:
+    if held in ("int64", "uint64", "float64") and dtype.lstrip("u").startswith("int"):
+        return [integer(leaf, dtype) for leaf in leaves]
+    return _array(leaves, dtype).values
 
 
 def _array(value: Any, dtype: str | None) -> NdArray:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servesim.service.shipped import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 SIZE_LIMIT = 4 * 1024 * 1024
 """Bytes of a file."""
@@ -30,8 +27,6 @@ _EITHER = {
     **dict.fromkeys(("principal", "principals"), "a principal has either user or service_principal"),
 }
 """What is wrong where a value fits none of the schema's alternatives, or several, by the key that it stands under."""
-_KEYS = frozenset(f"tag:yaml.org,2002:{tag}" for tag in ("str", "merge", "timestamp"))
-"""What a key may be."""
 
 Key = tuple[str | int, ...]
 
@@ -40,25 +35,7 @@ class DocumentError(ValueError):
     """A file is not what it should be; the text names file, line and key."""
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML with the values of JSON: a date stays the text that was written."""
-
-
-def _as_written(_loader: _Loader, node: yaml.ScalarNode) -> str:
-    return str(node.value)
-
-
-def _refuse(_loader: _Loader, node: yaml.Node) -> None:
-    raise yaml.constructor.ConstructorError(None, None, f"{node.tag} has no JSON", node.start_mark)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_written)
-for _tag in ("binary", "omap", "pairs", "set"):
-    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _refuse)
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """The content of a file and the line of each of its keys."""
 
     path: Path
@@ -76,8 +53,10 @@ class Document:
 
 def read_document(path: str | Path, schema: str) -> Document:
     """Read a YAML file that fits a definition of the scenario schema; raise DocumentError."""
+    from servesim.service.yaml_text import parse  # noqa: PLC0415 - most runs read no file
+
     path = Path(path)
-    return _checked(_parse(path, _text(path)), schema)
+    return _checked(parse(path, _text(path)), schema)
 
 
 def given_document(content: Any, schema: str) -> Document:
@@ -120,50 +99,9 @@ def _text(path: Path) -> str:
         raise DocumentError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
 
 
-def _parse(path: Path, text: str) -> Document:
-    lines: dict[Key, int] = {}
-    document = Document(path, None, lines)
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        for key, node in _nodes(document, root, ()):
-            lines[key] = node.start_mark.line + 1
-            if len(lines) > NODE_LIMIT:
-                raise document.error(key, f"more than {NODE_LIMIT:,} values")
-        return Document(path, yaml.load(text, Loader=_Loader), lines)  # noqa: S506 - a safe loader, as its base says
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise DocumentError(f"{path}, line {line}: {error.problem or error}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        if isinstance(error, DocumentError):
-            raise
-        raise DocumentError(f"{path}: {error}") from error
-
-
-def _nodes(document: Document, node: yaml.Node | None, key: Key) -> Iterator[tuple[Key, yaml.Node]]:
-    """Yield each value with its key; a key that stands twice is an error, the last would win silently."""
-    if node is None:
-        return
-    yield key, node
-    if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            yield from _nodes(document, item, (*key, index))
-    elif isinstance(node, yaml.MappingNode):
-        seen = set()
-        for name, value in node.value:
-            inner = (*key, str(name.value) if isinstance(name, yaml.ScalarNode) else "?")
-            if name.tag not in _KEYS:
-                document.lines[inner] = name.start_mark.line + 1
-                raise document.error(inner, "a key is text: put it in quotes")
-            if inner in seen:
-                document.lines[inner] = name.start_mark.line + 1
-                raise document.error(inner, "stands twice")
-            seen.add(inner)
-            yield from _nodes(document, value, inner)
-
-
 @cache
 def _validator(definition: str) -> Any:
-    import jsonschema_rs  # noqa: PLC0415 - most runs read no file
+    import jsonschema_rs  # noqa: PLC0415 - as above
 
     schema = json.loads(shipped("scenarios/scenario.schema.json").read_text(encoding="utf-8"))
     return jsonschema_rs.validator_for({**schema, "$ref": f"#/$defs/{definition}"})

@@ -7,10 +7,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from servesim.core.commands import Finish, GiveUp, WorkerDied
+from servesim.core.deployment import Phase
 from servesim.core.errors import Code, Rejected
 from servesim.core.routing import Ticket, TicketState
 from servesim.models import pool_types
 from servesim.models.answer import Answer
+from servesim.models.host import AT_ONCE_BYTES
 from servesim.models.senders import ModelAtWork
 from servesim.service.vault import Unresolved
 
@@ -34,6 +36,23 @@ class Gateway:
     def admit(self, endpoint: str, entity: str | None = None, principal: Principal | None = None) -> Ticket:
         """Let a request in, to be answered, held or refused; raise Rejected if it does not even get that far."""
         return self._clock.admit(endpoint, entity, principal)
+
+    def waits_for_nothing(self, endpoint: str, size: int) -> bool:
+        """Tell whether `answer_now` answers whatever `admit` lets in now: every deployment is a stub that is ready.
+
+        ``size`` is the body's, in bytes.
+        """
+        world = self._clock.workspace
+        found = world.endpoints.get(endpoint)
+        if found is None or found.active is None or self._clock.mode == "paced":
+            return False
+        if size > AT_ONCE_BYTES or size > world.profile.payload_limit_bytes:
+            return False
+        for entity in found.active.entities:
+            deployment = world.deployments[entity.deployment_id]
+            if deployment.phase is not Phase.READY or deployment.model.kind != "stub":
+                return False
+        return True
 
     async def answer(self, ticket: Ticket, body: bytes, content_type: str | None) -> Answer:
         """Answer a request that was admitted; raise Rejected or HeldTooLong."""

@@ -10,6 +10,7 @@ from servesim.core.errors import Code, Rejected
 from servesim.core.profile import FAITHFUL, Profile
 from servesim.core.timeline import START_MS
 from servesim.core.workspace import Workspace
+from servesim.generations.ga_texts import TEXTS, Text
 from servesim.service.clock import Clock, Mode, Poll
 from servesim.service.gateway import Gateway
 from servesim.service.record import Requests
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from servesim.core.deployment import Deployment
     from servesim.models.host import ModelHost
 
+COMPLAINTS_KEPT = 100
+"""Different ones about answers; a run that has so many has failed."""
 TOKEN_LIFETIME_S = 3600.0
 """Documented for access tokens."""
 
@@ -46,6 +49,12 @@ class WorkspaceSettings(NamedTuple):
     """``enabled`` or ``disabled``: where it is disabled every serving call is refused."""
     token_lifetime_s: float = TOKEN_LIFETIME_S
     """How long an OAuth access token lives: in real seconds, in ``paced`` in simulated ones."""
+    validate_responses: bool = False
+    """Whether an answer that the contracts do not allow is a complaint."""
+    strict_evidence: bool = False
+    """Whether an answer that rests on ``chosen`` is a complaint."""
+    texts: Mapping[Code, Text] = TEXTS
+    """How refusals are worded: servesim's own table, or one with the answers of a real workspace in it."""
 
 
 async def _nothing(_workspace: HostedWorkspace) -> None:
@@ -80,6 +89,9 @@ class HostedWorkspace:
         self.record = Requests()
         self.requests = 0
         self.not_simulated: Counter[str] = Counter()
+        self.is_inspected = settings.validate_responses or settings.strict_evidence
+        self.complaints: Counter[str] = Counter()
+        """What was wrong with answers, if they are looked at; a reset keeps it, a run fails by it."""
         self.serving_disabled = settings.model_serving == "disabled"
         self.tokens_drawn: Counter[tuple[str, str]] = Counter()
         """How many tokens were drawn, by kind and name."""
@@ -163,6 +175,8 @@ class Hub:
         self.simulated: Callable[[str], Collection[str]] = no_path
         """Which methods whoever serves these workspaces answers on a path."""
         self.tokens = Tokens()
+        self.complaints: Counter[str] = Counter()
+        """Those about the answers of workspaces that have ended."""
         self._workspaces: list[HostedWorkspace] = []
 
     def open(
@@ -224,6 +238,8 @@ class Hub:
         self.tokens.drop(workspace)
         if workspace in self._workspaces:
             self._workspaces.remove(workspace)
+            if len(self.complaints) < COMPLAINTS_KEPT:
+                self.complaints.update(workspace.complaints)
         self.models.forget(workspace.world.registry)
         workspace.clock.refuse_held()  # who is held is told so before the clock stops
         await workspace.clock.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -59,4 +60,4 @@ def _rounded(number: float, duration: str | float) -> int:
     if not abs(number) < LONGEST_MS:
         message = f"{duration!r} is no duration within simulated time, which ends with the year 9999"
         raise ValueError(message)
-    return round(number)
+    return round(number) if number >= 0 else math.floor(number)  # what is below 0 stays so, and is refused as such

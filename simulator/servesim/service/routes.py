@@ -65,8 +65,7 @@ class RouteReply(NamedTuple):
     text: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Answered:
+class Answered(NamedTuple):
     """The bytes of an answer, checked."""
 
     status: int

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from servesim.service.hub import HostedWorkspace
 
 DEFAULT_WORKSPACE = "default"
-OPTIONS = tuple(name for name in SETTINGS if name != "profile")
-"""Settings that stand in a file as they are; a profile may also be a file beside it, or values."""
+OPTIONS = tuple(name for name in SETTINGS if name not in {"profile", "answers"})
+"""Settings that stand in a file as they are; a profile may also be a file beside it, or values, answers are a file."""
 
 
 @dataclass(slots=True)
@@ -139,6 +139,10 @@ def scenarios_of(documents: Iterable[Document]) -> dict[str, Scenario]:
         scenario.options |= {option: content[option] for option in OPTIONS if option in content}
         if "profile" in content:
             scenario.options["profile"] = _profile(document, content["profile"])
+        if "answers" in content:
+            from servesim.service.answers import read_answers  # noqa: PLC0415 - most worlds have none
+
+            scenario.options["answers"] = read_answers(content["answers"], document.path.parent)
         scenario.port = content.get("port", scenario.port)
         for index, entry in enumerate(content.get("principals", ())):
             _add_principal(scenario, entry, document, index, taken)

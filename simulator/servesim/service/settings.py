@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from servesim.core.profile import Profile
@@ -62,6 +63,22 @@ def _profile(value: Any) -> Profile:
     return value if isinstance(value, Profile) else profile_named(str(value))
 
 
+def _texts(value: Any) -> Any:
+    if not isinstance(value, str | Path):
+        return value  # read already
+    from servesim.service.answers import read_answers  # noqa: PLC0415 - most workspaces have none
+
+    return read_answers(value)
+
+
+def flag(value: Any) -> bool:
+    """Read a yes or no, also as text; raise ValueError."""
+    if (known := _FLAGS.get(str(value).lower())) is None:
+        message = f"{value!r} is neither true nor false"
+        raise ValueError(message)
+    return known
+
+
 def _one_of(name: str, choices: tuple[Any, ...]) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
         if value not in choices:
@@ -71,6 +88,8 @@ def _one_of(name: str, choices: tuple[Any, ...]) -> Callable[[Any], Any]:
 
     return read
 
+
+_FLAGS = {"true": True, "1": True, "false": False, "0": False, "": False}
 
 SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "clock": ("mode", _one_of("clock", MODES)),
@@ -84,5 +103,8 @@ SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "hold_timeout": ("hold_timeout_s", seconds),
     "model_serving": ("model_serving", _one_of("model_serving", ("enabled", "disabled"))),
     "token_lifetime": ("token_lifetime_s", seconds),
+    "validate_responses": ("validate_responses", flag),
+    "strict_evidence": ("strict_evidence", flag),
+    "answers": ("texts", _texts),
 }
 """The field of WorkspaceSettings that each name sets, and how it is read. Defaults stand there."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections import defaultdict, deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from servesim.service.clock import Stopwatch
 
@@ -21,20 +20,22 @@ TAKEN = "a token can stand for one principal of one workspace only"
 CLIENT_TAKEN = "an OAuth client can stand for one principal of one workspace only"
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """A service principal that asks for access tokens with a secret."""
 
     id: str
-    secret: str = field(repr=False)
+    secret: str
     member: Member
 
+    def __repr__(self) -> str:
+        """Show everything but the secret."""
+        return f"Client(id={self.id!r}, member={self.member!r})"
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+
+class Grant(NamedTuple):
     """An access token and how long it lives, on both clocks: the one of the workspace's mode counts."""
 
-    token: str = field(repr=False)
+    token: str
     session: Session
     expires_in: int
     """What its client is told, in seconds of the client's own clock."""
@@ -42,6 +43,10 @@ class Grant:
     ends_ms: int
     objects: frozenset[str] = frozenset()
     """The endpoints (``/serving-endpoints/<id>``) that it is good for; empty for everything."""
+
+    def __repr__(self) -> str:
+        """Show everything but the token."""
+        return f"Grant(session={self.session!r}, expires_in={self.expires_in!r}, objects={self.objects!r})"
 
 
 class Tokens:

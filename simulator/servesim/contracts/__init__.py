@@ -1,0 +1,1 @@
+"""The OpenAPI contracts: one reader for the server, the suite and the commands."""

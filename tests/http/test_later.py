@@ -1,0 +1,55 @@
+"""Handlers that are made at their first call."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from servesim.http import control, operations, secrets, serving
+from servesim.http.later import later
+
+
+class Plane:
+    made = 0
+
+    def __init__(self):
+        type(self).made += 1
+
+    async def double(self, number):
+        return 2 * number
+
+
+@pytest.fixture(autouse=True)
+def nothing_made(monkeypatch):
+    monkeypatch.setattr(Plane, "made", 0)
+
+
+def test_what_handles_is_made_once_and_at_the_first_call():
+    plane = later(Plane)
+    double = plane.double
+    assert asyncio.iscoroutinefunction(double)
+    assert Plane.made == 0
+    assert [asyncio.run(double(2)), asyncio.run(plane.double(3))] == [4, 6]
+    assert Plane.made == 1
+
+
+def test_what_cannot_be_made_is_tried_again():
+    attempts = iter([ImportError("not now"), None])
+
+    def make():
+        if problem := next(attempts):
+            raise problem
+        return Plane()
+
+    plane = later(make)
+    with pytest.raises(ImportError, match="not now"):
+        asyncio.run(plane.double(2))
+    assert asyncio.run(plane.double(2)) == 4
+
+
+def test_each_route_has_a_handler():
+    for method, path, handler in serving.routes():
+        owners = [secrets] if path.startswith(serving.SECRETS) else [control.ControlPlane, operations.Operations]
+        found = [owner for owner in owners if asyncio.iscoroutinefunction(getattr(owner, handler.__name__, None))]
+        assert len(found) == 1, (method, path)
