@@ -118,3 +118,33 @@ def test_workers_of_xdist_each_have_their_server(pytester: pytest.Pytester):
         """
     )
     pytester.runpytest_subprocess("-n", "2").assert_outcomes(passed=6)
+
+
+@pytest.mark.parametrize("how", ["marker", "option", "variable"])
+def test_an_answer_that_was_chosen_fails_a_strict_test_at_its_end(pytester, monkeypatch, how):
+    if how == "variable":
+        monkeypatch.setenv("SERVESIM_STRICT_EVIDENCE", "1")
+    pytester.makepyfile(
+        f"""
+        import urllib.request, urllib.error
+        import pytest
+
+        def get(servesim, path):
+            request = urllib.request.Request(servesim.host + path)
+            request.add_header("Authorization", "Bearer " + servesim.token)
+            urllib.request.urlopen(request).close()
+
+        @pytest.mark.servesim({"strict_evidence=True" if how == "marker" else ""})
+        def test_known(servesim):
+            get(servesim, "/api/2.0/serving-endpoints")
+
+        @pytest.mark.servesim({"strict_evidence=True" if how == "marker" else ""})
+        def test_chosen(servesim):
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                get(servesim, "/api/2.0/nothing")
+            caught.value.close()
+        """
+    )
+    result = pytester.runpytest_subprocess(*(["--servesim-strict-evidence"] if how == "option" else []))
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["rests on what servesim chose: GET /api/2.0/nothing -> 501 NOT_IMPLEMENTED"])

@@ -135,9 +135,9 @@ def test_it_prints_exports_and_a_line_for_each_request_and_ends_cleanly(number):
         assert server.call("/api/2.0/serving-endpoints", token="wrong")[0] == 403
         assert server.end(number) == 0
     assert server.lines == [
-        "user@example.com POST /api/2.0/serving-endpoints -> 200",
-        "user@example.com GET /api/2.0/serving-endpoints/e -> 200",
-        "user@example.com POST /serving-endpoints/e/invocations -> 200 m-1",
+        "user@example.com POST /api/2.0/serving-endpoints -> 200 (recorded)",
+        "user@example.com GET /api/2.0/serving-endpoints/e -> 200 (recorded)",
+        "user@example.com POST /serving-endpoints/e/invocations -> 200 m-1 (recorded)",
         "user@example.com GET /api/2.0/serving-endpoints/none -> 404 (recorded)",
         "user@example.com GET /api/2.1/jobs/list -> 501 (chosen)",
         "- GET /api/2.0/serving-endpoints -> 403 (recorded)",
@@ -280,7 +280,8 @@ def test_what_listens_everywhere_is_called_on_loopback():
         assert server.call("/_servesim/v1/health")[0] == 200
 
 
-def test_every_default_is_the_workspace_s_own():
+def test_every_default_is_the_workspace_s_own(monkeypatch):
+    monkeypatch.delenv("SERVESIM_VALIDATE_RESPONSES")
     shown = serve.command.make_context("serve", []).params
     given = {name: shown[name] for name in SETTINGS if name in shown}
     assert len(given) > 8
@@ -308,3 +309,25 @@ def test_help_teaches():
     run = subprocess.run([*SERVE[:3], "serve", "--help"], capture_output=True, text=True, check=True)
     for word in ("servesim serve --unknown-models stub", "SERVESIM_PORT", "--grace", "--allow-remote"):
         assert word in run.stdout
+
+
+def test_the_command_is_imported_without_what_its_first_answer_does_not_need():
+    later = ("http.control", "http.operations", "http.secrets", "http.oauth", "http.admin", "service.yaml_text")
+    heavy = [*(f"servesim.{name}" for name in later), "yaml", "jsonschema_rs", "trustme", "pandas", "mlflow"]
+    code = (
+        "import gc, sys; from servesim.delivery import cli; cli.main.get_command(None, 'serve'); "
+        f"print(gc.isenabled(), [name for name in {heavy} if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "True []\n"
+
+
+@pytest.mark.parametrize(("path", "code"), [("/api/2.0/serving-endpoints", 0), ("/api/2.0/nothing", 1)])
+def test_a_strict_run_that_rested_on_a_choice_has_failed(server_process, path, code):
+    server = server_process("--strict-evidence")
+    server.call("GET", path)
+    server.end()
+    assert server.process.returncode == code
+    said = [line for line in server.lines if line.startswith("not accepted: ")]
+    chosen = "not accepted: rests on what servesim chose: GET /api/2.0/nothing -> 501 NOT_IMPLEMENTED"
+    assert said == ([chosen] if code else [])

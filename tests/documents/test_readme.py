@@ -22,14 +22,12 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
-@pytest.mark.parametrize(
-    ("page", "number"),
-    [(page, number) for page in ("README.md", "docs/guide.md") for number in range(len(blocks(page, "python")))],
-)
-def test_every_python_block_passes_as_a_test_file(pytester: pytest.Pytester, page, number):
-    source = blocks(page, "python")[number]
-    pytester.makepyfile(source)
-    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=source.count("def test_"))
+@pytest.mark.parametrize("page", ["README.md", "docs/guide.md"])
+def test_every_python_block_passes_as_a_test_file(pytester: pytest.Pytester, page):
+    sources = blocks(page, "python")
+    pytester.makepyfile(**{f"test_block_{number}": source for number, source in enumerate(sources)})
+    tests = sum(source.count("def test_") for source in sources)
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=tests)
 
 
 def test_the_first_session_works_as_it_is_typed(tmp_path):

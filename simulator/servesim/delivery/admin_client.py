@@ -131,8 +131,12 @@ def url_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def show(document: Any) -> None:
     """Print JSON: indented on a terminal, in one line elsewhere."""
-    terminal = sys.stdout is not None and sys.stdout.isatty()  # none: it was closed
-    click.echo(json.dumps(document, indent=2 if terminal else None))
+    click.echo(json.dumps(document, indent=2 if is_terminal(sys.stdout) else None))
+
+
+def is_terminal(stream: Any) -> bool:
+    """Tell whether somebody looks at an output."""
+    return stream is not None and bool(stream.isatty())  # none: it was closed
 
 
 def columns(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:

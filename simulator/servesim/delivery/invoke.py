@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import click
 
@@ -18,12 +18,13 @@ from servesim.delivery.client import (
     Unreachable,
     call,
     checked_url,
+    example_path,
+    host_option,
     no_answer,
     scoring_path,
+    token_option,
 )
-from servesim.delivery.defaults import DEFAULT_TOKEN, DEFAULT_URL
 
-EXAMPLES = "/_servesim/v1/examples/"
 ERROR_ANSWER = 1
 UNREACHABLE = 5
 
@@ -44,14 +45,8 @@ _ADVICE = {
 @click.option("--example", is_flag=True, help="Send the model version's own input example.")
 @click.option("--data", metavar="@FILE|TEXT|-", help="Send a file, the text itself, or standard input.")
 @click.option("--content-type", help=f"[default: {CSV} for @FILE.csv, else {JSON}]")
-@click.option("--url", envvar="DATABRICKS_HOST", show_envvar=True, default=DEFAULT_URL, show_default=True)
-@click.option(
-    "--token",
-    envvar="DATABRICKS_TOKEN",
-    show_envvar=True,
-    default=DEFAULT_TOKEN,
-    show_default="that of `servesim serve`",
-)
+@host_option
+@token_option
 @click.option("--json", "as_json", is_flag=True, help="Print status, served entity, request id and body as JSON.")
 def command(**options: Any) -> None:
     """Score with ENDPOINT and print the answer.
@@ -103,7 +98,7 @@ def _request(target: Target, options: dict[str, Any]) -> tuple[bytes, str]:
 
 
 def _example(target: Target, endpoint: str, entity: str | None) -> bytes:
-    path = EXAMPLES + quote(endpoint, safe="") + ("?" + urlencode({"entity": entity}) if entity else "")
+    path = example_path(endpoint) + ("?" + urlencode({"entity": entity}) if entity else "")
     answered = call(target, path)
     document = answered.document
     if answered.well and isinstance(document, dict) and "example" in document:

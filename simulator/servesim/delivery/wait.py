@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import quote
 
 import click
 
 from servesim.delivery.admin_client import BASE, Negative, NotReached, show, url_option
-from servesim.delivery.client import Answered, Target, Unreachable, call, checked_url, no_answer
+from servesim.delivery.client import Answered, Target, Unreachable, call, checked_url, endpoint_path, no_answer
 from servesim.delivery.defaults import DEFAULT_TOKEN
 from servesim.service.clock import Stopwatch, rest
 from servesim.service.settings import seconds
 
 HEALTH = BASE + "/health"
-ENDPOINTS = "/api/2.0/serving-endpoints/"
 LOOK_EVERY_S = 0.1
 LONGEST_PAUSE_S = 1.0
 """Between two looks at an endpoint that stays as it is: each is a request on the server's record."""
@@ -126,7 +124,7 @@ class _Wait:
 
     def _state(self, endpoint: str) -> dict[str, Any]:
         try:
-            answered = self._get(ENDPOINTS + quote(endpoint, safe=""))
+            answered = self._get(endpoint_path(endpoint))
         except Unreachable as reason:
             raise NotReached(f"{self.target.url} answered and is gone ({reason}).") from reason
         document = answered.document

@@ -1,0 +1,113 @@
+"""A payload that a model accepts, in the formats in which it can be sent."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from servesim.delivery.client import JSON
+from servesim.payloads.encode import FORMATS, Table, encode
+from servesim.payloads.example import as_request
+from servesim.payloads.signature import Array, Signature, Tensor
+
+if TYPE_CHECKING:
+    from servesim.payloads.signature import Column
+
+_VALUES: dict[str, Any] = {
+    "boolean": True,
+    "integer": 1,
+    "long": 1,
+    "float": 1.0,
+    "double": 1.0,
+    "string": "a",
+    "binary": "YQ==",
+    "datetime": "2026-01-05T09:00:00",
+}
+"""A value of each column type that MLflow takes from ``dataframe_split``."""
+
+
+class Sample(NamedTuple):
+    """A JSON request that is known to be accepted, or only likely to be."""
+
+    request: dict[str, Any]
+    is_known: bool = True
+
+
+class Sent(NamedTuple):
+    """A request in one format, and whether it must be accepted."""
+
+    format: str
+    content_type: str
+    body: bytes
+    is_known: bool
+
+
+UNKNOWN = Sample({"dataframe_split": {"columns": ["a"], "data": [[1.0]]}}, is_known=False)
+"""What is sent where nobody knows what the model takes."""
+
+
+def sample_from(text: str) -> Sample:
+    """Read a payload, or an input example as MLflow stores it; raise ValueError."""
+    request = as_request(text)
+    if not isinstance(request, dict):
+        raise ValueError("it is neither a request nor an input example")  # noqa: TRY004 - of the file, as all here
+    return Sample(request)
+
+
+def sample_of(text: str) -> Sample:
+    """Make a payload for a signature as an MLmodel file has it (inputs and params); raise ValueError."""
+    document = json.loads(text)
+    if not isinstance(document, dict):
+        raise ValueError('a signature is an object with "inputs" and "params"')  # noqa: TRY004 - as above
+    columns = Signature.from_mlflow(document.get("inputs"), document.get("params")).inputs
+    if not columns:
+        return UNKNOWN
+    if isinstance(columns[0].type, Tensor):
+        values = {column.name: _value(column) for column in columns}
+        return Sample({"inputs": values.get(None, values)})
+    row = [_value(column) for column in columns]
+    names = {} if columns[0].name is None else {"columns": [column.name for column in columns]}
+    return Sample({"dataframe_split": {**names, "data": [row]}})
+
+
+def formats(sample: Sample) -> list[Sent]:
+    """Return a sample in every format in which the same rows can be written; it need not be accepted in the others."""
+    own = next(iter(sample.request))
+    first = Sent(own, JSON, json.dumps(sample.request).encode(), sample.is_known)
+    table = _table(sample.request)
+    if table is None:
+        return [first]
+    others = (encode(table, Signature(), form) for form in FORMATS if form != own)
+    return [first, *(Sent(one.format, one.content_type, one.body, is_known=False) for one in others)]
+
+
+def _table(request: dict[str, Any]) -> Table | None:
+    """Return the rows of a request; None if it has others than named ones of numbers and texts."""
+    split, records = request.get("dataframe_split"), request.get("dataframe_records", request.get("instances"))
+    columns: Any
+    if isinstance(split, dict):
+        columns, data = split.get("columns"), split.get("data")
+    elif isinstance(records, list) and records and all(isinstance(record, dict) for record in records):
+        columns = list(records[0])
+        data = [list(record.values()) for record in records if list(record) == columns]
+    else:
+        return None
+    rows = data if isinstance(data, list) else []
+    if not columns or not rows or not all(isinstance(row, list) and len(row) == len(columns) for row in rows):
+        return None
+    plain = all(isinstance(cell, str | int | float) for row in rows for cell in row)
+    return Table(tuple(map(str, columns)), tuple(map(tuple, rows))) if plain else None
+
+
+def _value(column: Column) -> Any:
+    if isinstance(column.type, Tensor):
+        is_text = column.type.dtype in {"str", "object"}
+        value: Any = "a" if is_text else (column.type.dtype == "bool" or 1)
+        for length in reversed(column.type.shape):
+            value = [value] * max(length, 1)
+        return value
+    return _scalar(column.type)
+
+
+def _scalar(kind: str | Array) -> Any:
+    return [_scalar(kind.items)] if isinstance(kind, Array) else _VALUES[kind]

@@ -1,0 +1,406 @@
+"""Hooks for schemathesis: names of what there is for its requests, and a count of what was answered.
+
+A generated name names nothing, and a state that a call needs is rarely there. So each request gets, where it is meant
+to be valid, the name of something that exists and is in that state. What is meant to be wrong stays as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+from collections import Counter
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+import requests
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.generation.meta import TestPhase
+from schemathesis.hooks import GLOBAL_HOOK_DISPATCHER
+
+from servesim.contracts.conformity import request_violations
+
+ENDPOINTS = "/api/2.0/serving-endpoints"
+SECRETS = "/api/2.0/secrets"
+ADMIN = "/_servesim/v1"
+WALK = ("create_endpoint", "get_endpoint", "update_config", "query_endpoint", "delete_endpoint")
+MODEL = "main.ml.fraud"
+ENOUGH = 20
+"""Successes that every operation needs, and walks that the run needs."""
+LOOKS = 50
+"""How often an endpoint is read until its update has ended: the clock of a fresh workspace jumps as it is read."""
+OF_THEIR_OWN = {
+    "get_open_api": "signed",
+    "stop_endpoint": "switched",
+    "start_endpoint": "switched",
+    "update_config": "updates",
+    "update_tags": "settings",
+    "update_rate_limits": "settings",
+    "update_ai_gateway": "settings",
+    "update_notifications": "settings",
+    "update_telemetry_config": "settings",
+}
+"""The endpoint for calls that change or need something; the others get ``fraud``."""
+
+
+class World:
+    """What the hooks know and do of the server under test."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url
+        self.session = requests.Session()
+        self.session.headers["Authorization"] = f"Bearer {token}"
+        self.numbers = count()
+        self.ids = {endpoint["name"]: endpoint["id"] for endpoint in self.get(ENDPOINTS).get("endpoints", ())}
+        """Of the endpoints that are there from the beginning and stay."""
+        self.made: set[str] = set()
+        """Names of endpoints that walks have made, and may have deleted."""
+
+    def get(self, path: str) -> Any:
+        return self.session.get(self.url + path, timeout=60).json()
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        return self.session.request(method, self.url + path, json=body, timeout=60).json()
+
+    def fresh(self) -> str:
+        return f"s{next(self.numbers)}"
+
+    def settled(self, name: str) -> Any:
+        """Return an endpoint once no update of it is in progress."""
+        for _ in range(LOOKS):
+            endpoint = self.get(f"{ENDPOINTS}/{name}")
+            if endpoint.get("state", {}).get("config_update") != "IN_PROGRESS":
+                return endpoint
+        raise AssertionError(f"the update of {name} does not end")
+
+    def access_token(self) -> str:
+        form = {"grant_type": "client_credentials"}
+        login = ("pipeline-id", "pipeline-secret")
+        answer = requests.post(f"{self.url}/oidc/v1/token", data=form, auth=login, timeout=60)
+        return str(answer.json()["access_token"])
+
+
+class Offers:
+    """Gives requests that are meant to be valid the names of things that are there."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def before_call(self, context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+        operation = operation_id(case)
+        if case.path_parameters and is_valid(case, ParameterLocation.PATH):
+            case.path_parameters = self.path(operation, dict(case.path_parameters), is_walk(case))
+        if case.query and is_valid(case, ParameterLocation.QUERY):
+            case.query = self.query(operation, dict(case.query))
+        if isinstance(case.body, dict) and is_valid(case, ParameterLocation.BODY):
+            case.body = self.body(operation, copy.deepcopy(case.body), is_walk(case))
+
+    def path(self, operation: str, given: dict[str, Any], walks: bool) -> dict[str, Any]:
+        if "id" in given:
+            given["id"] = self.world.ids["settings"]
+        if "model" in given:
+            given |= {"model": MODEL, "version": "1"}
+        if "name" in given:
+            if not walks or given["name"] not in self.world.made:
+                given["name"] = self.endpoint_for(operation)
+            self.prepare(operation, given["name"])
+        if "served_model_name" in given and given.get("name") in self.world.ids:
+            given["served_model_name"] = "champion"
+        return given
+
+    def endpoint_for(self, operation: str) -> str:
+        if operation == "delete_endpoint":
+            name = self.world.fresh()
+            self.world.send("POST", ENDPOINTS, {"name": name})
+            return name
+        return OF_THEIR_OWN.get(operation, "fraud")
+
+    def prepare(self, operation: str, name: str) -> None:
+        """Bring an endpoint into the state that a call needs, if it can be."""
+        if operation in {
+            "update_config",
+            "query_endpoint",
+            "stop_endpoint",
+            "start_endpoint",
+            "update_telemetry_config",
+        }:
+            stopped = self.world.settled(name).get("state", {}).get("suspend") == "STOPPED"
+            if stopped is (operation != "start_endpoint"):
+                verb = "start" if stopped else "stop"
+                self.world.send("POST", f"{ENDPOINTS}/{name}/config:{verb}", {})
+                self.world.settled(name)
+
+    def query(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
+        if "config_version" in given:
+            given["config_version"] = "1"
+        if "scope" in given:
+            given["scope"] = "prod"
+            if operation == "get_secret_acl":
+                self.grant(given)
+        return given
+
+    def grant(self, given: dict[str, Any]) -> None:
+        given["principal"] = "users"
+        self.world.send("POST", f"{SECRETS}/acls/put", {"scope": "prod", "principal": "users", "permission": "READ"})
+
+    def body(self, operation: str, body: dict[str, Any], walks: bool) -> dict[str, Any]:
+        match operation:
+            case "create_endpoint":
+                body["name"] = self.world.fresh()
+                if isinstance(body.get("config"), dict):
+                    fit_config(body["config"])
+                elif walks:
+                    body["config"] = {"served_entities": [{"entity_name": MODEL, "entity_version": "1"}]}
+            case "update_config":
+                fit_config(body)
+            case "get_token":
+                self.fit_form(body)
+            case _ if "scope" in body:
+                self.fit_secret(operation, body)
+        return body
+
+    def fit_secret(self, operation: str, body: dict[str, Any]) -> None:
+        match operation:
+            case "create_scope":
+                body["scope"] = self.world.fresh()
+            case "delete_scope":
+                body["scope"] = self.world.fresh()
+                self.world.send("POST", f"{SECRETS}/scopes/create", {"scope": body["scope"]})
+            case "put_secret":
+                body["scope"] = "prod"
+            case "put_secret_acl":
+                body |= {"scope": "prod", "principal": "users"}
+            case "delete_secret":
+                body |= {"scope": "prod", "key": self.world.fresh()}
+                self.world.send("POST", f"{SECRETS}/put", {"scope": "prod", "key": body["key"], "string_value": "x"})
+            case "delete_secret_acl":
+                body["scope"] = "prod"
+                self.grant(body)
+
+    def fit_form(self, form: dict[str, Any]) -> None:
+        if "client_id" in form or "client_secret" in form:
+            form |= {"client_id": "pipeline-id", "client_secret": "pipeline-secret"}
+        if "assertion" in form:
+            form["assertion"] = self.world.access_token()
+        if "authorization_details" in form:
+            path = f"/serving-endpoints/{self.world.ids['fraud']}"
+            form["authorization_details"] = json.dumps([{"type": "workspace_permission", "object_path": path}])
+
+
+def fit_config(config: dict[str, Any]) -> None:
+    """Have a config name models that are registered, and routes that fit its entities."""
+    names = []
+    for kind, prefix in (("served_entities", "entity"), ("served_models", "model")):
+        for number, entity in enumerate(config.get(kind) or ()):
+            entity[f"{prefix}_name"] = MODEL
+            entity[f"{prefix}_version"] = 1 if isinstance(entity[f"{prefix}_version"], int) else "2"
+            entity["name"] = f"e{number}"
+            names.append(entity["name"])
+            low, high = (entity.get(f"{end}_provisioned_concurrency") for end in ("min", "max"))
+            if low is not None and high is not None and int(low) > int(high):
+                entity["max_provisioned_concurrency"] = entity["min_provisioned_concurrency"]
+    if routes := (config.get("traffic_config") or {}).get("routes"):
+        del routes[len(names) :]
+        for number, route in enumerate(routes):
+            share = 100 if number == 0 else 0
+            route["traffic_percentage"] = str(share) if isinstance(route["traffic_percentage"], str) else share
+            for field in ("served_entity_name", "served_model_name"):
+                if route.get(field) is not None:
+                    route[field] = names[number]
+
+
+class AdminOffers:
+    """Offers for the admin API: a workspace that calls may change, one that they read, and what those that end take."""
+
+    def __init__(self, world: World, workspace: str) -> None:
+        self.world = world
+        self.workspace = f"{ADMIN}/workspaces/{workspace}"
+        self.names = {"name": workspace, "endpoint": "fraud", "model": MODEL}
+        self.spare = self.made({"workspace": "spare"})
+
+    def made(self, body: dict[str, Any]) -> str:
+        return str(self.world.send("POST", f"{ADMIN}/workspaces", body)["name"])
+
+    def before_call(self, context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+        operation = operation_id(case)
+        if case.path_parameters and is_valid(case, ParameterLocation.PATH):
+            case.path_parameters = self.path(operation, dict(case.path_parameters))
+        if case.query and is_valid(case, ParameterLocation.QUERY):
+            case.query = {name: self.value(name, value) for name, value in case.query.items()}
+        if isinstance(case.body, dict) and is_valid(case, ParameterLocation.BODY):
+            case.body = self.body(operation, copy.deepcopy(case.body))
+
+    def path(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
+        given |= {name: value for name, value in self.names.items() if name in given}
+        if "request" in given:
+            given["request"] = self.request()
+        match operation:
+            case "delete_workspace":
+                given["name"] = self.made({"workspace": self.world.fresh()})
+            case "reset_workspace" | "advance_clock" | "run_clock_until" | "set_clock_mode" | "expire_tokens":
+                given["name"] = self.spare
+            case "remove_principal":
+                given["principal"] = self.world.fresh()
+                self.world.send("POST", f"{self.workspace}/principals", {"user": given["principal"]})
+            case "remove_fault":
+                fault = {"effect": "fail", "endpoint": "nobody"}
+                given["number"] = self.world.send("POST", f"{self.workspace}/faults", fault)["number"]
+            case "remove_route":
+                route = {"method": "GET", "path": f"/{self.world.fresh()}"}
+                given["number"] = self.world.send("POST", f"{self.workspace}/routes", route)["number"]
+        return given
+
+    def request(self) -> str:
+        """Return the id of a call that is on record."""
+        return str(self.world.get(f"{self.workspace}/requests?kind=scoring&limit=1")["requests"][0]["request_id"])
+
+    def later(self) -> str:
+        """Return an hour after the instant at which the spare workspace's clock stands."""
+        now = datetime.fromisoformat(self.world.get(f"{ADMIN}/workspaces/{self.spare}/clock")["now"])
+        return (now + timedelta(hours=1)).isoformat()
+
+    def value(self, name: str, value: Any) -> Any:
+        """Return the value of a parameter of a query: nothing waits in real time."""
+        return {"endpoint": "fraud", "entity": "champion", "wait": "0"}.get(name, value)
+
+    def body(self, operation: str, body: dict[str, Any]) -> dict[str, Any]:
+        match operation:
+            case "create_workspace":
+                return {"workspace": self.world.fresh(), "seed": body.get("seed", 1)}
+            case "add_principal":
+                kind = "user" if "user" in body else "service_principal"
+                body[kind] = self.world.fresh()
+                for name in body.keys() & {"token", "client_id", "client_secret"}:
+                    body[name] = self.world.fresh()
+            case "register_model":
+                return {"name": self.world.fresh(), "stub": body.get("stub", "echo")}
+            case "run_clock_until":
+                body["instant"] = self.later()
+            case "add_route":
+                body["path"] = f"/{self.world.fresh()}/*"
+            case "expire_tokens" | "advance_clock" | "order_fault":
+                fixed = {"principal": None, "by": "1s", "endpoint": "nobody", "delay": "1s"}
+                body |= {name: fixed[name] for name in body.keys() & fixed}
+        return body
+
+
+class Tally:
+    """Counts calls, answers by operation, and walks from a create to a delete."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.answers: Counter[tuple[str, int]] = Counter()
+        self.walks = 0
+        """From a create to a delete, every step of `WALK` on the way."""
+        self._steps: dict[str, int] = {}
+
+    @property
+    def calls(self) -> int:
+        return self.answers.total()
+
+    def after_call(self, context: Any, case: Any, response: Any) -> None:
+        operation = operation_id(case)
+        self.answers[operation, response.status_code] += 1
+        if response.status_code != 200 or operation not in WALK or case.method.upper() != case.operation.method.upper():
+            return
+        if operation == "create_endpoint":
+            self.made(response.json()["name"], is_walk(case))
+        elif is_walk(case) and (name := (case.path_parameters or {}).get("name")) in self._steps:
+            self.step(operation, name)
+
+    def made(self, name: str, walks: bool) -> None:
+        if walks:
+            self.world.made.add(name)
+            self._steps[name] = 1
+        else:
+            self.world.send("DELETE", f"{ENDPOINTS}/{name}")
+
+    def step(self, operation: str, name: str) -> None:
+        if operation == WALK[self._steps[name]]:
+            self._steps[name] += 1
+        if self._steps[name] == len(WALK):
+            self.walks += 1
+            del self._steps[name]
+
+
+class Exceptions:
+    """Failures that are accepted, each for a reason; keeps which of the entries were needed."""
+
+    def __init__(self, entries: list[dict[str, Any]]) -> None:
+        self.entries = [entry for entry in entries if "field" not in entry]
+        self.fields = {entry["field"]: entry["instead"] for entry in entries if "field" in entry}
+        """Fields whose value is not looked at by the server, and for each one that is as the contract says."""
+        self._needed: set[str] = set()
+
+    def filter_failure(self, context: Any, failure: Any, case: Any, response: Any) -> bool:
+        """Tell whether a failure counts."""
+        kind = type(failure).__name__
+        if kind == "AcceptedNegativeData" and isinstance(case.body, dict) and self.is_lenient(case):
+            return False
+        for entry in self.entries:
+            if covers(entry, kind, case, response):
+                self._needed.add(entry["reason"])
+                return False
+        return True
+
+    def is_lenient(self, case: Any) -> bool:
+        """Tell whether all that is wrong with a request stands in fields that the server is lenient about."""
+        right = {name: self.fields.get(name, value) for name, value in case.body.items()}
+        if not is_right(case, right):
+            return False
+        wrong = [name for name in self.fields if name in right and not is_right(case, {**right, name: case.body[name]})]
+        self._needed.update(wrong)
+        return bool(wrong)
+
+    def unneeded(self) -> set[str]:
+        """Return the reasons and fields that no failure needed."""
+        return {*self.fields, *(entry["reason"] for entry in self.entries)} - self._needed
+
+
+def covers(entry: dict[str, Any], kind: str, case: Any, response: Any) -> bool:
+    return (
+        entry["failure"] == kind
+        and operation_id(case) in entry.get("operations", [operation_id(case)])
+        and response.status_code == entry["status"]
+        and case.media_type == entry.get("media_type", case.media_type)
+        and entry.get("answer", "") in response.text
+    )
+
+
+def is_right(case: Any, body: dict[str, Any]) -> bool:
+    sent = json.dumps(body).encode()
+    return not request_violations(case.method, case.formatted_path, case.query, case.media_type, sent)
+
+
+@contextlib.contextmanager
+def installed(schema: Any, offers: Any, tally: Tally, exceptions: Exceptions) -> Any:
+    """Have every request of a schema's run pass the hooks, for a while."""
+    register = schema.hooks.register_hook_with_name
+    register(tally.after_call, "after_call")
+    register(exceptions.filter_failure, "filter_failure")
+    register(repeat_the_only_request, "before_add_examples")
+    GLOBAL_HOOK_DISPATCHER.register_hook_with_name(before_call := offers.before_call, "before_call")
+    try:
+        yield
+    finally:
+        GLOBAL_HOOK_DISPATCHER.unregister(before_call)
+
+
+def repeat_the_only_request(context: Any, examples: list[Any]) -> None:
+    """Where names are all that differs, and those are offered, a request is sent as often as answers are wanted."""
+    if not (context.operation.body or context.operation.query):
+        examples.extend(examples[0].derive(keep_auth=True) for _ in range(ENOUGH - len(examples)))
+
+
+def operation_id(case: Any) -> str:
+    return str(case.operation.definition.raw["operationId"])
+
+
+def is_valid(case: Any, location: ParameterLocation) -> bool:
+    """Tell whether a part of a request is meant to be valid."""
+    return not case.meta.is_negative_at(location)
+
+
+def is_walk(case: Any) -> bool:
+    return case.meta is not None and case.meta.phase.name == TestPhase.STATEFUL
