@@ -124,11 +124,17 @@ def recorder(tmp_path):
         one.end()
 
 
-@pytest.fixture
-def drawn_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def _drawn_alike():
     """Keep hypothesis from drawing literals of whatever modules are imported, so that every run draws the same."""
-    providers = pytest.importorskip("hypothesis.internal.conjecture.providers")
-    if hasattr(providers, "CONSTANTS_CACHE"):
-        none = type(providers._local_constants)()
-        monkeypatch.setattr(providers, "_get_local_constants", lambda: none)
-        monkeypatch.setattr(providers, "CONSTANTS_CACHE", type(providers.CONSTANTS_CACHE)(1024))
+    if "hypothesis" not in sys.modules:
+        yield
+        return
+    from hypothesis.internal.conjecture import providers
+
+    with pytest.MonkeyPatch.context() as patch:
+        if hasattr(providers, "CONSTANTS_CACHE"):
+            none = type(providers._local_constants)()
+            patch.setattr(providers, "_get_local_constants", lambda: none)
+            patch.setattr(providers, "CONSTANTS_CACHE", type(providers.CONSTANTS_CACHE)(1024))
+        yield

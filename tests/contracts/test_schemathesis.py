@@ -170,7 +170,6 @@ def served():
         yield server, server.open(scenario=HERE / "schemathesis_world.yaml")
 
 
-@pytest.mark.usefixtures("drawn_alike")
 @pytest.mark.parametrize("examples", [25, pytest.param(250, marks=pytest.mark.deep)])
 @pytest.mark.parametrize("surface", SURFACES)
 def test_every_operation(served, surface, examples):
@@ -187,7 +186,6 @@ def test_every_operation(served, surface, examples):
         assert exceptions.unneeded() == set()
 
 
-@pytest.mark.usefixtures("drawn_alike")
 @pytest.mark.parametrize(("walks", "free"), [(80, 5), pytest.param(250, 40, marks=pytest.mark.deep)])
 def test_walks_from_a_create_to_a_delete(served, walks, free):
     server, handle = served
@@ -209,7 +207,6 @@ def test_walks_from_a_create_to_a_delete(served, walks, free):
     assert not found.failures, "\n\n".join(found.failures[:SHOWN])
 
 
-@pytest.mark.usefixtures("drawn_alike")
 @pytest.mark.parametrize("examples", [25, pytest.param(250, marks=pytest.mark.deep)])
 def test_every_operation_of_the_admin_api(served, examples):
     server, handle = served

@@ -218,12 +218,10 @@ def _agree(differential: Any, examples: int) -> int:
     return compared
 
 
-@pytest.mark.usefixtures("drawn_alike")
 def test_the_stub_path_answers_as_mlflow(differential: Any) -> None:
     assert _agree(differential, 110) >= 2_000
 
 
 @pytest.mark.deep
-@pytest.mark.usefixtures("drawn_alike")
 def test_the_stub_path_answers_as_mlflow_for_long(differential: Any) -> None:
     assert _agree(differential, 1_100) >= 20_000

@@ -141,6 +141,7 @@ def test_configs_shrink_to_the_least(holds, least):
 
 
 def test_broken_configs_shrink_to_one_entity():
-    broken = find(broken_configs(["m"]), lambda one: one.reason is Code.MODEL_MISSING, settings=BRIEF)
+    many = settings(BRIEF, max_examples=2_000)
+    broken = find(broken_configs(["m"]), lambda one: one.reason is Code.MODEL_MISSING, settings=many)
     assert len(broken.body["served_entities"]) == 1
     assert read_update("e", broken.body, ANA).config.entities
