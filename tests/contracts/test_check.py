@@ -191,13 +191,27 @@ def odd():
         httpd.server_close()
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{}", b'{"endpoints": 5}', b"\xff", b'"text"', b"[" * 10_000])
+NAMELESS = {"state": {"ready": "READY"}, "config": {"served_entities": [{"name": None, "entity_version": None}, {}]}}
+"""An endpoint of which nothing can stand in a path."""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"[]", b"null", b"{}", b'{"endpoints": 5}', b"\xff", b'"text"', b"[" * 10_000),
+        json.dumps({**NAMELESS, "endpoints": [NAMELESS], "workspaces": [{}]}).encode(),
+    ],
+)
 def test_answers_of_any_shape_are_wrong_and_break_nothing(odd, body):
-    url, _ = odd((200, {"Content-Type": JSON}, body))
+    url, handler = odd((200, {"Content-Type": JSON}, body))
     every = [part for name in SURFACES for part in ("--surface", name)]
-    code, document = found("--url", url, "--token", "a-token-of-tests", *every, "--entity", "a/1")
+    login = ["--url", url, "--token", "a-token-of-tests", *every]
+    code, document = found(*login, "--entity", "a/1")
     assert code == 1
     assert document["failed"] > 20
+    for options in ([], ["--endpoint", "a"]):
+        found(*login, "--read-only", *options)
+    assert [path for path, _ in handler.asked if "None" in path] == []
 
 
 def test_a_limit_is_waited_for(odd, monkeypatch):
@@ -306,6 +320,44 @@ def test_a_payload_is_made_for_tensors():
     assert sample_of(json.dumps({"inputs": [tensor]})).request == {"inputs": [[1, 1]]}
     named = [{**tensor, "name": "x"}]
     assert sample_of(json.dumps({"inputs": named})).request == {"inputs": {"x": [[1, 1]]}}
+
+
+@pytest.mark.parametrize("signature", [{"a": "double"}, [{"name": "a", "type": "double"}]], ids=str)
+def test_a_signature_has_each_form_of_payloads_generate(signature):
+    sample = sample_of(json.dumps(signature))
+    assert sample == Sample({"dataframe_split": {"columns": ["a"], "data": [[1.0]]}})
+    assert sample.is_known
+
+
+@pytest.mark.parametrize("text", ["{}", '{"a": 1}', '{"a": "decimal"}', "5", '{"params": []}', '{"inputs": null}'])
+def test_what_is_no_signature_is_refused(text, tmp_path):
+    (tmp_path / "signature.json").write_text(text)
+    result = check("--url", "http://127.0.0.1:1", "--signature", str(tmp_path / "signature.json"))
+    assert (result.exit_code, "signature.json cannot be used: " in result.stderr) == (2, True), result.stderr
+
+
+def test_a_payload_of_the_signature_must_be_scored(odd, tmp_path):
+    (tmp_path / "signature.json").write_text('{"amount": "double", "country": "string"}')
+    url, _ = odd((400, {"Content-Type": JSON}, b'{"error_code": "BAD_REQUEST", "message": "no"}'))
+    code, document = found("--url", url, "--surface", "scoring", "--signature", str(tmp_path / "signature.json"))
+    wrong = {case["name"]: [one["message"] for one in case["wrong"]] for case in document["cases"]}
+    assert code == 1
+    assert "expected status 200 for dataframe_split, not 400" in wrong["score-in-each-format"]
+
+
+def test_an_endpoint_that_is_not_there_is_told_and_nothing_else_asked(here, login):
+    result = check(*login, "--endpoint", "nope")
+    assert (result.exit_code, result.stdout) == (5, "")
+    assert result.stderr == f"Error: there is no endpoint 'nope' at {here.host}.\n"
+    assert len(requests_of(here)) == 2, "LIST for the token, and the endpoint"
+
+
+def test_the_refusal_of_an_entity_is_shown(here, login):
+    code, document = found(*login, "--surface", "control", "--entity", "no.such.model/9")
+    [create] = [case for case in document["cases"] if case["wrong"]]
+    assert (code, create["name"]) == (1, "create")
+    assert "Registered model 'no.such.model' does not exist." in create["wrong"][0]["message"]
+    assert not [path for _, path in requests_of(here) if "None" in path]
 
 
 def test_the_formats_of_a_payload():

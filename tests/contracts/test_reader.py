@@ -4,7 +4,7 @@ import pytest
 
 from servesim.contracts.conformity import VIOLATIONS_SHOWN, request_violations, response_violations
 from servesim.contracts.documents import METHODS, SURFACES, document, surfaces
-from servesim.contracts.operations import find, operations, responses
+from servesim.contracts.operations import find, operations, resolved, responses
 
 ENDPOINTS = "/api/2.0/serving-endpoints"
 MISSING = {
@@ -121,6 +121,20 @@ def test_a_body_that_nests_beyond_reason():
 def test_a_table_of_wrong_rows_is_cut():
     body = json.dumps({"endpoints": [1] * 500}).encode()
     assert len(response_violations("GET", ENDPOINTS, 200, "application/json", body)) <= VIOLATIONS_SHOWN
+
+
+def test_a_part_that_is_wrong_is_not_unexpected_above_it_as_well():
+    pointer, response = responses(find("GET", f"{ENDPOINTS}/x"))["200"]
+    endpoint = resolved(pointer, response["content"]["application/json"]["examples"]["ready"])[1]["value"]
+    config = {**endpoint["config"], "config_version": "one"}
+    assert said(endpoint, 200) == []
+    assert [where for where, _ in said({**endpoint, "config": config}, 200)] == ["response body /config/config_version"]
+    assert [where for where, _ in said({**endpoint, "creator": 5}, 200)] == ["response body /creator"]
+    nameless = {field: value for field, value in endpoint.items() if field != "name"}
+    assert said(nameless, 200) == [("response body", '"name" is a required property')]
+    [(where, message)] = said({**endpoint, "unheard_of": 5}, 200)
+    assert where == "response body"
+    assert "'unheard_of'" in message
 
 
 def test_a_required_header_is_looked_for():

@@ -21,6 +21,7 @@ from servesim.delivery.cli import main
 from servesim.delivery.recording import Exchange, Recording, Side, Unreadable, read_recording
 
 JSON = (("Content-Type", "application/json"),)
+NO_LINE = {"omitted": "neither JSON nor one line of plain text"}
 
 
 class Upstream(http.server.ThreadingHTTPServer):
@@ -194,6 +195,44 @@ def test_an_upstream_that_is_not_there_is_an_error_and_no_exchange(recorder):
     assert running.said.startswith("0 exchanges written")
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nX-A: a\x01b\r\n",
+        b"HTTP/1.1 200 OK\r\nX-A: \xff\r\n",
+        b"HTTP/1.1 200 \x1b[31m\r\n",
+    ],
+)
+def test_a_head_that_cannot_be_passed_back_is_the_recorder_s_own_answer(recorder, head):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(head + b"Content-Length: 2\r\n\r\n{}")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        running = recorder(f"http://127.0.0.1:{server.getsockname()[1]}")
+        response, body = ask(running.url)
+        thread.join()
+    assert response.status == 502
+    assert json.loads(body)["error_code"] == "TEMPORARILY_UNAVAILABLE"
+    assert running.end() == ""
+
+
+def test_what_is_no_http_is_not_printed(recorder, upstream):
+    running = recorder(upstream.url)
+    host, _, port = urlsplit(running.url).netloc.partition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(b"GET /?token=\x00secret-in-line HTTP/1.1\r\nA b: secret-in-head\r\n\r\n")
+        assert b" 400 " in connection.recv(1000)
+    running.end()
+    assert "Traceback" not in running.said
+    assert "secret-in" not in running.said
+
+
 def test_an_answer_that_breaks_off_breaks_off_and_is_no_exchange(recorder, upstream):
     upstream.answer = (200, (("Content-Length", "100"),), b"part")
     upstream.breaks_off = True
@@ -255,6 +294,18 @@ def test_a_recording_is_continued(written):
     assert [line["request"]["json"] for line in written(exchange(b"2"))] == [1, 2]
 
 
+def test_a_recording_that_ends_with_half_a_line_is_continued_on_the_next(written, tmp_path):
+    written(exchange(b"1"))
+    path = tmp_path / "r.jsonl"
+    half = path.read_text()[:-10]
+    path.write_text(half)
+    file = Recording(path)
+    file.add(exchange(b"2"))
+    file.close()
+    first, second = path.read_text().splitlines()
+    assert (first, json.loads(second)["request"]["json"]) == (half, 2)
+
+
 @pytest.mark.parametrize("make", [lambda path: path.mkdir(), os.mkfifo, lambda path: path.symlink_to("/dev/null")])
 def test_what_is_no_file_is_refused(tmp_path, make):
     path = tmp_path / "r.jsonl"
@@ -291,17 +342,28 @@ def test_half_a_line_is_taken_back(tmp_path, monkeypatch):
         ("application/json", b'{"a": [1, null, true]}', {"json": {"a": [1, None, True]}}),
         ("application/json; charset=utf-8", b'"\xc3\xa4"', {"json": "ä"}),
         ("application/scim+json", b"{}", {"json": {}}),
-        ("application/json", b'{"client_secret": "x', {"omitted": "not JSON"}),
-        ("application/json", b"[" * 100_000, {"omitted": "not JSON"}),
-        ("application/json", b"[" * 300 + b"]" * 300, {"omitted": "nested too deep"}),
-        ("application/json", b"\xff", {"omitted": "not UTF-8"}),
+        ("application/json", b'{"client_secret": "x', {"omitted": "not JSON", "size": 20}),
+        ("application/json", b"[" * 100_000, {"omitted": "not JSON", "size": 100_000}),
+        ("application/json", b"[" * 300 + b"]" * 300, {"omitted": "nested too deep", "size": 600}),
+        ("application/json", b"\xff", {"omitted": "not UTF-8", "size": 1}),
         ("text/plain", b"hello", {"text": "hello"}),
         ("text/plain", b'{"a": 1}', {"text": '{"a": 1}'}),
-        ("text/plain", b'{"client_secret": "x', {"omitted": "not text"}),
-        ("text/csv", b"a,b\n1,2\n", {"text": "a,b\n1,2\n"}),
+        ("text/plain", b'{"client_secret": "x', NO_LINE | {"size": 20}),
+        ("text/plain", b"a: b\nc: d", NO_LINE | {"size": 9}),
+        ("text/plain", b"<a>b</a>", NO_LINE | {"size": 8}),
+        ("text/plain", b"a" * 2_001, NO_LINE | {"size": 2_001}),
+        ("text/csv", b"a,b\n1,2\n", NO_LINE | {"size": 8}),
+        ("text/html", b"<p>no", NO_LINE | {"size": 5}),
+        ("text/event-stream", b'data: {"a":1}\r\n\r\ndata: [DONE]\n', {"text": 'data: {"a": 1}\n\r\ndata: [DONE]\n'}),
+        (
+            "text/event-stream",
+            b'data: {"a":\ndata: 1}\n',
+            {"omitted": "a stream with data that are not JSON", "size": 21},
+        ),
+        ("application/json", b"\xef\xbb\xbf[]", {"json": []}),
         ("application/x-www-form-urlencoded", b"a=1&b=%20", {"text": "a=1&b=+"}),
-        ("application/octet-stream", b"abc", {"omitted": "not text"}),
-        ("multipart/form-data; boundary=a", b"--a", {"omitted": "not text"}),
+        ("application/octet-stream", b"abc", NO_LINE | {"size": 3}),
+        ("multipart/form-data; boundary=a", b"--a", NO_LINE | {"size": 3}),
         ("", b"", {}),
     ],
 )

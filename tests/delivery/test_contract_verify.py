@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import urllib.error
 import urllib.request
 from xml.etree import ElementTree as ET
@@ -160,8 +161,50 @@ def test_a_call_that_nothing_covers_is_told_and_strictly_a_violation(found):
     assert strict["GET /api/2.0/clusters/list"] == ("failed", ["no operation of the contracts covers it"])
 
 
-def test_a_surface_can_be_chosen(found):
-    assert found(GOOD, options=["--surface", "data"]) == {f"GET {ENDPOINTS}": ("skipped", [])}
+def test_calls_of_other_surfaces_are_left_out(found):
+    scored = changed(
+        method="POST", path="/serving-endpoints/a/invocations", response={**GOOD["response"], "omitted": "x"}
+    )
+    unknown = changed(path="/api/2.0/clusters/list")
+    assert found(scored, GOOD, unknown, options=["--surface", "control", "--strict"]).keys() == {
+        "list_endpoints",
+        "GET /api/2.0/clusters/list",
+    }
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "said"),
+    [
+        ([], "there is no exchange in r.jsonl"),
+        ([GOOD, changed(path="/x")], "no exchange is a call of data in r.jsonl"),
+    ],
+    ids=["no exchange", "another surface"],
+)
+def test_nothing_to_check_is_exit_code_5(verify, exchanges, said):
+    result = verify(exchanges, "--surface", "data")
+    assert (result.exit_code, f"nothing was checked: {said}" in result.stderr) == (5, True), result.stderr
+
+
+def test_a_fault_of_many_exchanges_is_told_once(verify):
+    drift = answered(json={"endpoints": "none"})
+    wrong = json.loads(verify([GOOD, *[drift] * 14], "--json").stdout)["cases"][0]["wrong"]
+    assert [one["call"] for one in wrong] == [f"r.jsonl, lines 2, 3, 4 and 11 more: GET {ENDPOINTS} -> 200"]
+    missing = [changed(path=f"{ENDPOINTS}/{name}", status=299) for name in "ab"]
+    wrong = json.loads(verify(missing, "--json").stdout)["cases"][0]["wrong"]
+    assert [one["call"] for one in wrong] == [f"r.jsonl, lines 1, 2: GET {ENDPOINTS}/{{name}} -> 299"]
+
+
+def test_a_terminal_of_80_columns_shows_faults_below_the_table(verify, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("servesim.delivery.contract_report.is_terminal", lambda _stream: True)
+    name = "/api/2.0/" + "clusters" * 12
+    lines = verify([answered(json={"endpoints": "none"}), changed(path=name)]).stdout.splitlines()
+    assert f"GET {name}" in "".join(line.split("│")[1].strip() for line in lines if line.startswith("│")).replace(
+        "GET", "GET "
+    ), "folded, not cut"
+    below = lines.index("list_endpoints failed")
+    assert lines[below + 1].startswith(f"r.jsonl, line 1: GET {ENDPOINTS} -> 200: response body /endpoints:")
+    assert not any("│" in line for line in lines[below:])
 
 
 HAR = {
@@ -190,6 +233,8 @@ def test_a_har_file_is_read(verify):
     assert (result.exit_code, found["exchanges"]) == (1, 3)
     listed, created = found["cases"]
     assert [wrong["call"] for wrong in listed["wrong"]] == [f"r.jsonl, entry 2: GET {ENDPOINTS} -> 200"]
+    twice = verify(json.dumps({"log": {"version": "1.2", "entries": [packed, packed]}}), "--json")
+    assert json.loads(twice.stdout)["cases"][0]["wrong"][0]["call"].startswith("r.jsonl, entries 1, 2: GET ")
     assert [wrong["call"] for wrong in created["wrong"]][:1] == [f"r.jsonl, entry 3: POST {ENDPOINTS} -> 200"]
 
 
@@ -232,3 +277,40 @@ def test_junit_is_written(verify, tmp_path):
     root = ET.parse(tmp_path / "v.xml").getroot()  # noqa: S314 - written by the command just now
     assert root.get("name") == "servesim contract verify r.jsonl"
     assert [(one.get("name"), one.get("failures")) for one in root] == [("control", "0"), ("-", "1")]
+
+
+# --- files that mean harm -------------------------------------------------------------------------
+
+HOSTILE = "\x1b[31mEVIL\x1b]0;t\x07\u202e\ud800\uffff\x00"
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_what_a_file_holds_changes_nothing_on_a_terminal_or_in_xml(verify, tmp_path, strict):
+    exchanges = [changed(path=f"/{HOSTILE}", method=HOSTILE), changed(path=f"{ENDPOINTS}/{HOSTILE}"), GOOD]
+    result = verify(exchanges, "--junit", "v.xml", *["--strict"] * strict)
+    assert "EVIL" in result.stdout
+    assert (result.stdout + result.stderr).replace("\n", "").isprintable()
+    document = ET.parse(tmp_path / "v.xml")  # noqa: S314 - was written just now
+    names = [case.get("name") for case in document.iter("testcase")]
+    assert any("\\x1b[31mEVIL" in name for name in names)
+
+
+def test_the_table_of_a_terminal_is_as_harmless(verify, monkeypatch):
+    monkeypatch.setattr("servesim.delivery.contract_report.is_terminal", lambda _stream: True)
+    result = verify([changed(path=f"/{HOSTILE}", method=HOSTILE)], "--strict")
+    assert "EVIL" in result.stdout
+    assert result.stdout.replace("\n", "").isprintable()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes in folders")
+def test_a_pipe_is_no_recording_and_holds_up_nobody(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        result = CliRunner().invoke(main, ["contract", "verify", str(path)], catch_exceptions=False)
+        assert (result.exit_code, "no ordinary file" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("log", [5, {"entries": {"a": 1}}, {}, None])
+def test_a_log_without_entries_is_no_har_file(verify, log):
+    result = verify(json.dumps({"log": log}))
+    assert (result.exit_code, "so it is no HAR file" in result.stderr) == (2, True)

@@ -190,6 +190,66 @@ def test_a_file_that_is_no_signature(tmp_path, content):
     assert (result.exit_code, "Invalid value for --signature" in result.stderr) == (2, True)
 
 
+def tensor(*shape):
+    return [{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": shape}}]
+
+
+def nested(depth):
+    return {"type": "array", "items": nested(depth - 1)} if depth else {"type": "double"}
+
+
+BEYOND = {
+    "nested": ("[" * 100_000, "nests too deep"),
+    "nested-inputs": (json.dumps({"inputs": "[" * 100_000}), "nests too deep"),
+    "lists": ([nested(17)], "nested more than 16 deep"),
+    "name": ([{"type": "double", "name": {"a": 1}}], "the name of a column is a text, got dict"),
+    "surrogate": ([{"type": "double", "name": "\ud800"}], "which UTF-8 cannot write"),
+    "twice": ([{"type": "double", "name": "a"}, {"type": "long", "name": "a"}], "two columns 'a'"),
+    "columns": ([{"type": "double"}] * 1_001, "more than 1,000 columns"),
+    "many": ({f"c{number}": "double" for number in range(1_001)}, "more than 1,000 columns"),
+    "negative": (tensor(-1, -2), "-1 for any length, got [-1, -2]"),
+    "fraction": (tensor(1.5), "-1 for any length, got [1.5]"),
+    "dimensions": (tensor(*[1] * 17), "more than 16 dimensions"),
+    "elements": (tensor(-1, 10_001), "more than 10,000 elements"),
+    "no-spec": ([{"type": "tensor"}], "a tensor has a tensor-spec"),
+    "param": ({"inputs": [{"type": "double"}], "params": [{"type": "double", "name": "p"}]}, "a default"),
+    "rows": (tensor(257), "more than 256 rows"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), BEYOND.values(), ids=BEYOND)
+def test_a_signature_that_is_beyond_the_bounds(tmp_path, content, said):
+    path = tmp_path / "signature.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    result = generate("--signature", str(path))
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+
+
+def test_a_signature_that_is_too_large_to_draw(signature, monkeypatch):
+    from hypothesis.errors import Unsatisfiable
+
+    def drawn(*_, **__):
+        raise Unsatisfiable
+
+    monkeypatch.setattr("servesim.strategies.generate.drawn", drawn)
+    result = generate("--signature", signature)
+    assert (result.exit_code, "too large to draw a request for" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("case", BEYOND)
+def test_the_contract_suite_has_the_same_bounds(tmp_path, case):
+    content, said = BEYOND[case]
+    path = tmp_path / "signature.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    result = CliRunner().invoke(main, ["contract", "check", "--url", NO_NETWORK, "--signature", str(path)])
+    assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+
+
+def test_a_file_without_end_is_no_signature():
+    result = generate("--signature", "/dev/zero")
+    assert (result.exit_code, "larger than" in result.stderr) == (2, True)
+
+
 def test_a_folder_that_is_no_model(tmp_path):
     result = generate("--model", str(tmp_path))
     assert (result.exit_code, "has no file MLmodel" in result.stderr) == (2, True)

@@ -173,3 +173,10 @@ def test_a_message_may_name_only_what_every_refusal_of_its_kind_knows():
         assert fields_of(code) <= fields | made, code
         seen.add(code)
     assert seen >= set(MORE_FIELDS)
+
+
+def test_a_key_changes_nothing_on_a_terminal(written):
+    with pytest.raises(DocumentError) as refused:
+        read_answers(written('answers: {"\\e[31mfoo": {status: 404, error_code: X, message: a}}'))
+    assert r"answers.\x1b[31mfoo: servesim has no refusal" in str(refused.value)
+    assert str(refused.value).isprintable()

@@ -22,6 +22,9 @@ FORM = "application/x-www-form-urlencoded"
 VIOLATIONS_SHOWN = 20
 """Of one body; a table of wrong rows would say the same a thousand times."""
 
+ERRORS_READ = 1_000
+"""Of one body, to tell what follows from what."""
+
 _HARMLESS = re.compile(r"[A-Z0-9_]{1,40}")
 """Words of states and codes; other text may be somebody's secret and is not shown."""
 _DOCUMENT = "contract:/all"
@@ -148,10 +151,24 @@ def _value(media_type: str, rule: dict[str, Any], body: bytes) -> Any:
 def _against(name: str, where: str, pointer: str, value: Any) -> list[Violation]:
     value = _writable(value)
     try:
-        errors = islice(_validator(pointer).iter_errors(value), VIOLATIONS_SHOWN)
-        return [Violation(name, _place(where, error), _message(error)) for error in errors]
+        errors = _own(list(islice(_validator(pointer).iter_errors(value), ERRORS_READ)))
+        told = dict.fromkeys(Violation(name, _place(where, error), _message(error)) for error in errors)
+        return list(told)[:VIOLATIONS_SHOWN]
     except ValueError as problem:  # a value that nests too deep
         return [Violation(name, where, f"cannot be checked: {str(problem)[:200]}")]
+
+
+def _own(errors: list[Any]) -> list[Any]:
+    """Return the errors without those that follow from others: a part that is wrong counts as unevaluated above it."""
+    reached = set()
+    for error in errors:
+        path = tuple(error.instance_path)
+        reached |= {path[:depth] for depth in range(len(path) + (not _is_unevaluated(error)))}
+    return [error for error in errors if not (_is_unevaluated(error) and tuple(error.instance_path) in reached)]
+
+
+def _is_unevaluated(error: Any) -> bool:
+    return list(error.schema_path)[-1:] == ["unevaluatedProperties"]
 
 
 def _writable(value: Any) -> Any:

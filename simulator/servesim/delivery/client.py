@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import ipaddress
 import json
 import ssl
@@ -10,17 +11,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 from urllib.parse import quote, urlsplit
-from urllib.request import HTTPErrorProcessor, ProxyHandler, Request, build_opener
+from urllib.request import HTTPErrorProcessor, HTTPHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
 import click
 
 from servesim.delivery.defaults import DEFAULT_TOKEN, DEFAULT_URL
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
 
 LONGEST_S = 600.0
 """Real seconds after which no answer is expected: more than the longest that an answer may take."""
+
+BODY_LIMIT = 64 * 1024 * 1024
+"""Bytes of an answer: four times the longest request that the service takes, and no memory is filled."""
 
 UNSENDABLE = "the token has a character that no header can hold, e.g. a line break at its end"
 
@@ -105,6 +110,72 @@ class _AsItCame(HTTPErrorProcessor):
     https_response = http_response
 
 
+class _Timed(io.RawIOBase):
+    """What a socket receives within one limit; the socket's own timeout is for each of its reads."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        """Give all that comes from now on the time that the socket gives one read."""
+        from servesim.service.clock import Stopwatch  # noqa: PLC0415 - most commands call nobody, and it takes long
+
+        self._socket = connection
+        self._stream = connection.makefile("rb", buffering=0)
+        self._limit_s = connection.gettimeout() or LONGEST_S
+        self._watch = Stopwatch()
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Receive what comes next; raise TimeoutError."""
+        left_s = self._limit_s - self._watch.seconds()
+        try:
+            if left_s > 0:
+                self._socket.settimeout(left_s)
+                return self._stream.readinto(buffer)
+        except TimeoutError:
+            pass
+        raise TimeoutError(f"its answer had not ended after {self._limit_s:g} s")
+
+    def close(self) -> None:
+        """Let the socket go."""
+        self._stream.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer that has one limit for all of it."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self.fp.close()
+        self.fp = io.BufferedReader(_Timed(sock))
+
+
+class _Connection(http.client.HTTPConnection):
+    response_class = _Response
+
+
+class _SecureConnection(http.client.HTTPSConnection):
+    response_class = _Response
+
+
+class _Http(HTTPHandler):
+    """Plain HTTP with one limit for an answer."""
+
+    def http_open(self, request: Request) -> http.client.HTTPResponse:
+        """Ask."""
+        return self.do_open(_Connection, request)
+
+
+class _Https(HTTPSHandler):
+    """HTTP over TLS with one limit for an answer."""
+
+    def https_open(self, request: Request) -> http.client.HTTPResponse:
+        """Ask."""
+        return self.do_open(_SecureConnection, request)
+
+
 def call(
     target: Target,
     path: str,
@@ -117,7 +188,8 @@ def call(
 ) -> Answered:
     """Send a POST, a GET without a body; no proxy stands before loopback. Raise Unreachable, ValueError.
 
-    An empty token is not sent; ``headers`` stand beside the others, or in place of one.
+    The answer has ``timeout_s`` real seconds from its first byte to its last, and `BODY_LIMIT` bytes. An empty token
+    is not sent; ``headers`` stand beside the others, or in place of one.
     """
     if not is_header_text(target.token):
         raise ValueError(UNSENDABLE)  # http.client's own error would show it
@@ -125,15 +197,27 @@ def call(
     if body is not None:
         sent["Content-Type"] = content_type
     request = Request(target.url + path, body, {**sent, **(headers or {})}, method=method)  # noqa: S310 - whoever made the target checked it
-    opener = build_opener(_AsItCame, *([ProxyHandler({})] if is_loopback(urlsplit(target.url).hostname or "") else []))
+    opener = build_opener(
+        _AsItCame, _Http, _Https, *([ProxyHandler({})] if is_loopback(urlsplit(target.url).hostname or "") else [])
+    )
     try:
         with opener.open(request, timeout=timeout_s) as response:
-            return Answered(response.status, response.read(), response.headers)
+            return Answered(response.status, _body(response), response.headers)
     except URLError as error:
         untrusted = isinstance(error.reason, ssl.SSLCertVerificationError)
         raise (Untrusted if untrusted else Unreachable)(str(error.reason)) from error
     except (OSError, http.client.HTTPException) as error:
         raise Unreachable(str(error) or type(error).__name__) from error
+
+
+def _body(response: Any) -> bytes:
+    """Return all of a body; raise Unreachable for one beyond the limit, HTTPException for one that was cut off."""
+    body: bytes = response.read(BODY_LIMIT + 1)
+    if len(body) > BODY_LIMIT:
+        raise Unreachable(f"its answer is longer than {BODY_LIMIT:,} bytes")
+    if response.length:  # what is missing of the length that was told
+        raise http.client.IncompleteRead(body, response.length)
+    return body
 
 
 def is_header_text(credential: str) -> bool:

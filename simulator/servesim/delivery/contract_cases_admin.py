@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from servesim.delivery.admin_client import BASE, inside
 from servesim.delivery.contract_cases_control import MISSING, NO_TOKEN
-from servesim.delivery.contract_talk import CouldNotRun, NotRun, dig, rows
+from servesim.delivery.contract_talk import CouldNotRun, NotRun, dig, named, rows
 
 if TYPE_CHECKING:
     from servesim.delivery.client import Answered
@@ -43,8 +43,7 @@ def workspace_readings(talk: Talk) -> None:
     """Settings, principals, clock, models, faults, routes, events and requests of a workspace can be read."""
     listed = _get(talk, "/workspaces")
     talk.status(listed)
-    for one in rows(listed.document, "workspaces")[: talk.plan.most_endpoints]:
-        name = str(one.get("name"))
+    for name in named(rows(listed.document, "workspaces"))[: talk.plan.most_endpoints]:
         answered = _get(talk, inside(name))
         if talk.status(answered):
             talk.same("name", dig(answered.document, "name"), name)
@@ -111,6 +110,8 @@ def models_faults_and_routes(talk: Talk) -> None:
         number = dig(made.document, "number")
         listed = [one.get("number") for one in rows(_get(talk, inside(NAME, f"/{kind}")).document, kind)]
         talk.same(f"numbers of the {kind}", listed, [number])
+        if not talk.that(isinstance(number, int), "a number, which its path needs"):
+            continue
         talk.status(_send(talk, "DELETE", inside(NAME, f"/{kind}/{number}")))
         talk.refused(_send(talk, "DELETE", inside(NAME, f"/{kind}/{number}")), 404, "RESOURCE_DOES_NOT_EXIST")
 

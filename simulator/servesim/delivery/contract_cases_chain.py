@@ -8,7 +8,7 @@ from servesim.delivery.client import ENDPOINTS, scoring_path
 from servesim.delivery.contract_cases_control import check_endpoint
 from servesim.delivery.contract_cases_data import ROWS, check_scored, sample
 from servesim.delivery.contract_payloads import formats
-from servesim.delivery.contract_talk import CouldNotRun, NotRun, dig, rows
+from servesim.delivery.contract_talk import CouldNotRun, NotRun, dig, named, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -219,7 +219,7 @@ def _entity(talk: Talk) -> dict[str, Any]:
 def _first_model(talk: Talk) -> tuple[str, str] | None:
     for endpoint in rows(talk.get(ENDPOINTS).document, "endpoints"):
         for one in rows(endpoint, "config", "served_entities"):
-            if {"entity_name", "entity_version"} <= one.keys():
+            if all(named([one], field) for field in ("entity_name", "entity_version")):
                 return str(one["entity_name"]), str(one["entity_version"])
     return None
 

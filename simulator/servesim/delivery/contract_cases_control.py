@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from servesim.delivery.client import ENDPOINTS, endpoint_path
-from servesim.delivery.contract_talk import NotRun, dig, rows
+from servesim.delivery.contract_talk import NotRun, dig, named, rows
 
 if TYPE_CHECKING:
     from servesim.delivery.contract_talk import Talk
@@ -216,7 +216,7 @@ def _names(talk: Talk) -> list[str]:
         return [talk.plan.endpoint]
     if "names" not in talk.kept:
         found = rows(talk.get(ENDPOINTS).document, "endpoints")
-        talk.kept["names"] = [str(one.get("name")) for one in found][: talk.plan.most_endpoints]
+        talk.kept["names"] = named(found)[: talk.plan.most_endpoints]
     names: list[str] = talk.kept["names"]
     if not names:
         raise NotRun("there is no endpoint to look at")
@@ -228,6 +228,6 @@ def _served(talk: Talk) -> tuple[str, dict[str, Any]]:
     for name in _names(talk):
         document = talk.get(endpoint_path(name)).document
         for entity in rows(document, "config", "served_entities"):
-            if "entity_version" in entity:
+            if all(named([entity], field) for field in ("name", "entity_name", "entity_version")):
                 return name, entity
     raise NotRun("no endpoint serves a version of a model")

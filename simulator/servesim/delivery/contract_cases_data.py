@@ -18,7 +18,7 @@ from servesim.delivery.client import (
 )
 from servesim.delivery.contract_cases_control import MISSING, NO_TOKEN
 from servesim.delivery.contract_payloads import UNKNOWN, Sample, formats
-from servesim.delivery.contract_talk import NotRun, dig, rows
+from servesim.delivery.contract_talk import NotRun, dig, named, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -143,7 +143,7 @@ def _scored(talk: Talk) -> tuple[str, list[str]]:
     """Return an endpoint that may be asked and the names of its entities; raise NotRun if there is none."""
     name = talk.plan.endpoint or _first_ready(talk)
     document = talk.get(endpoint_path(name)).document
-    entities = [str(one.get("name")) for one in rows(document, "config", "served_entities")]
+    entities = named(rows(document, "config", "served_entities"))
     if not entities:
         raise NotRun(f"endpoint {name} serves nothing")
     return name, entities
@@ -152,7 +152,7 @@ def _scored(talk: Talk) -> tuple[str, list[str]]:
 def _first_ready(talk: Talk) -> str:
     if not talk.plan.may_score:
         raise NotRun("no endpoint may be asked for predictions; name one with --endpoint")
-    for one in rows(talk.get(ENDPOINTS).document, "endpoints"):
-        if dig(one, "state", "ready") == "READY":
-            return str(one.get("name"))
+    ready = [one for one in rows(talk.get(ENDPOINTS).document, "endpoints") if dig(one, "state", "ready") == "READY"]
+    for name in named(ready):
+        return name
     raise NotRun("no endpoint is ready")

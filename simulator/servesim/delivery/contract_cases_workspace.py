@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from servesim.contracts.conformity import FORM
 from servesim.delivery.client import ENDPOINTS, endpoint_path
 from servesim.delivery.contract_cases_control import MISSING
-from servesim.delivery.contract_talk import NotRun, dig, rows
+from servesim.delivery.contract_talk import NotRun, dig, named, rows
 
 if TYPE_CHECKING:
     from servesim.delivery.contract_talk import Talk
@@ -101,11 +101,13 @@ def a_secret(talk: Talk) -> None:
 
 def _endpoint_id(talk: Talk) -> str:
     if talk.plan.endpoint is not None:
-        return str(dig(talk.get(endpoint_path(talk.plan.endpoint)).document, "id"))
-    found = rows(talk.get(ENDPOINTS).document, "endpoints")
-    if not found:
-        raise NotRun("there is no endpoint whose permissions could be read")
-    return str(found[0].get("id"))
+        answer = talk.get(endpoint_path(talk.plan.endpoint)).document
+        found = [answer] if isinstance(answer, dict) else []
+    else:
+        found = rows(talk.get(ENDPOINTS).document, "endpoints")
+    for number in named(found, "id"):
+        return number
+    raise NotRun("there is no endpoint whose permissions could be read")
 
 
 READING = (

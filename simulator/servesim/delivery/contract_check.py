@@ -11,10 +11,10 @@ import click
 from click.core import ParameterSource
 
 from servesim.contracts.documents import SURFACES
-from servesim.delivery.admin_client import show
+from servesim.delivery.admin_client import plain, show
 from servesim.delivery.client import Target, checked_url, host_option, is_header_text, is_loopback, token_option
 from servesim.delivery.contract_payloads import sample_from, sample_of
-from servesim.delivery.contract_talk import CouldNotRun, Plan, Talk
+from servesim.delivery.contract_talk import CouldNotRun, NotThere, Plan, Talk
 from servesim.delivery.defaults import DEFAULT_ADMIN_TOKEN
 from servesim.service.settings import seconds
 
@@ -87,6 +87,9 @@ def command(context: click.Context, /, **options: Any) -> None:
     talk = _talk(context, options)
     try:
         results = _run(talk)
+    except NotThere as reason:
+        click.echo(f"Error: {plain(str(reason))} at {talk.target.url}.", err=True)
+        sys.exit(COULD_NOT_RUN)
     except CouldNotRun as reason:
         click.echo(f"Error: the suite could not run against {talk.target.url}: {reason}.", err=True)
         sys.exit(COULD_NOT_RUN)
@@ -156,8 +159,8 @@ def _sample(options: dict[str, Any]) -> Sample | None:
             continue
         try:
             return read(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise click.BadParameter(f"{path} cannot be used: {error}", param_hint=f"--{option}") from error
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise click.BadParameter(plain(f"{path} cannot be used: {error}"), param_hint=f"--{option}") from error
     return None
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from servesim.delivery.client import JSON
 from servesim.payloads.encode import FORMATS, Table, encode
 from servesim.payloads.example import as_request
+from servesim.payloads.given import signature_from
 from servesim.payloads.signature import Array, Signature, Tensor
 
 if TYPE_CHECKING:
@@ -55,13 +56,10 @@ def sample_from(text: str) -> Sample:
 
 
 def sample_of(text: str) -> Sample:
-    """Make a payload for a signature as an MLmodel file has it (inputs and params); raise ValueError."""
-    document = json.loads(text)
-    if not isinstance(document, dict):
-        raise ValueError('a signature is an object with "inputs" and "params"')  # noqa: TRY004 - as above
-    columns = Signature.from_mlflow(document.get("inputs"), document.get("params")).inputs
+    """Make a payload for a signature in a form that `payloads generate` takes; raise ValueError, TypeError."""
+    columns = signature_from(text).inputs
     if not columns:
-        return UNKNOWN
+        raise ValueError("it names no inputs, so no payload can be made for it; give one with --payload")
     if isinstance(columns[0].type, Tensor):
         values = {column.name: _value(column) for column in columns}
         return Sample({"inputs": values.get(None, values)})

@@ -59,7 +59,7 @@ def cases_document(results: list[Result]) -> dict[str, Any]:
 
 def write_junit(path: Path, results: list[Result], name: str) -> None:
     """Write a run as JUnit's XML, a suite for each surface; raise OSError."""
-    root = ET.Element("testsuites", name=f"servesim contract {name}")
+    root = ET.Element("testsuites", name=plain(f"servesim contract {name}"))
     for surface in dict.fromkeys(one.case.surface for one in results):
         of_it = [one for one in results if one.case.surface == surface]
         numbers = counts(of_it)
@@ -67,7 +67,9 @@ def write_junit(path: Path, results: list[Result], name: str) -> None:
         suite.set("failures", str(numbers[FAILED]))
         suite.set("skipped", str(numbers[SKIPPED]))
         for one in of_it:
-            case = ET.SubElement(suite, "testcase", classname=surface, name=one.case.name, time=f"{one.seconds:.3f}")
+            case = ET.SubElement(
+                suite, "testcase", classname=surface, name=plain(one.case.name), time=f"{one.seconds:.3f}"
+            )
             if one.verdict == FAILED:
                 failure = ET.SubElement(case, "failure", message=plain(str(one.wrong[0])))
                 failure.text = "\n".join(plain(str(wrong)) for wrong in one.wrong)
@@ -77,7 +79,7 @@ def write_junit(path: Path, results: list[Result], name: str) -> None:
 
 
 def show_table(results: list[Result], url: str) -> None:
-    """Print a run for people: a table on a terminal, lines elsewhere."""
+    """Print a run for people: a table on a terminal and below it what was wrong, lines elsewhere."""
     cells = [(one.case.name, one.case.surface, one.verdict, one.grades, _told(one)) for one in results]
     if is_terminal(sys.stdout):
         _print_table(cells)
@@ -135,7 +137,15 @@ def _print_table(cells: list[tuple[str, str, str, str, list[str]]]) -> None:
     from rich.table import Table  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    table = Table(*(head.lower() for head in HEADS))
-    for name, surface, verdict, grades, told in cells:
-        table.add_row(name, surface, Text(verdict, _STYLE[verdict]), grades, Text("\n".join(told)))
-    Console(file=sys.stdout).print(table)
+    table = Table()
+    for head in HEADS[:-1]:  # what was wrong is too long for a cell
+        table.add_column(head.lower(), overflow="fold")
+    for name, surface, verdict, grades, _ in cells:
+        table.add_row(Text(plain(name)), surface, Text(verdict, _STYLE[verdict]), grades)
+    console = Console(file=sys.stdout)
+    console.print(table)
+    for name, _, verdict, _, told in cells:
+        if told:
+            console.print(
+                Text(f"\n{plain(name)} {verdict}", _STYLE[verdict]), *map(Text, told), sep="\n", soft_wrap=True
+            )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from servesim.delivery.admin_client import BASE
-from servesim.delivery.client import ENDPOINTS, Unreachable, no_answer
-from servesim.delivery.contract_talk import CouldNotRun, NotRun, Talk, dig
+from servesim.delivery.client import ENDPOINTS, Unreachable, endpoint_path, no_answer
+from servesim.delivery.contract_talk import CouldNotRun, NotRun, NotThere, Talk, dig
 from servesim.service.clock import Stopwatch
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from servesim.delivery.contract_talk import Wrong
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+MISSING = 404
 OF_A_WORKSPACE = {"control", "data", "workspace"}
 
 
@@ -70,11 +71,13 @@ def run(talk: Talk, cases: Iterable[Case], tell: Callable[[Result], None]) -> li
 
 
 def _knock(talk: Talk) -> None:
-    """Look whether somebody answers and takes the tokens; raise CouldNotRun."""
+    """Look whether somebody answers and takes the tokens, and has the endpoint; raise CouldNotRun."""
     surfaces = set(talk.plan.surfaces)
     try:
         if surfaces & OF_A_WORKSPACE:
             _check(talk, talk.get(ENDPOINTS), "--token or DATABRICKS_TOKEN")
+            if (name := talk.plan.endpoint) is not None and talk.get(endpoint_path(name)).status == MISSING:
+                raise NotThere(f"there is no endpoint {name!r}")
         if "admin" in surfaces:
             _check(talk, talk.get(BASE, token=talk.admin_token), "--admin-token or SERVESIM_ADMIN_TOKEN")
         if "scoring" in surfaces:

@@ -37,6 +37,10 @@ class CouldNotRun(Exception):  # noqa: N818 - as above
     """The suite as a whole could not run."""
 
 
+class NotThere(CouldNotRun):
+    """What was named for the suite is not there."""
+
+
 class Wrong(NamedTuple):
     """What was wrong with an answer: to which call, in which operation (empty for none), and how."""
 
@@ -199,8 +203,9 @@ class Talk:
         """Expect one of these statuses, 200 for none."""
         expected = allowed or (200,)
         if answered.status not in expected:
-            code = dig(answered.document, "error_code")
-            said = f" ({code})" if isinstance(code, str) else ""
+            told = [dig(answered.document, part) for part in ("error_code", "message")]
+            said = ": ".join(part[:QUOTED] for part in told if isinstance(part, str) and part)
+            said = f" ({said})" if said else ""
             self.note(f"status is {answered.status}{said}, expected {' or '.join(map(str, expected))}")
         return answered.status in expected
 
@@ -255,6 +260,11 @@ def rows(document: Any, *keys: str | int) -> list[dict[str, Any]]:
     """Return the objects of a list in a document; none where there is no list."""
     found = dig(document, *keys)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def named(found: list[dict[str, Any]], field: str = "name") -> list[str]:
+    """Return the names of objects, without those that have none: they can stand in no path."""
+    return [one[field] for one in found if isinstance(one.get(field), str) and one[field]]
 
 
 def _quoted(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from servesim.delivery.admin_client import plain
 from servesim.delivery.client import Target, Unreachable, call, checked_url, endpoint_path, no_answer, token_option
 from servesim.delivery.extras import MissingExtra, needs
 from servesim.payloads.encode import FORMATS
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from servesim.strategies import Malformed, Payload
 
 MOST = 10_000
+MOST_BYTES = 4 * 1024 * 1024
+"""Of a signature's file: a thousand columns are a tenth of it."""
 REFUSED, UNREACHABLE = 1, 5
 INDEX = "payloads.jsonl"
 
@@ -97,14 +100,22 @@ def _signature(options: dict[str, Any]) -> Signature:
 
     try:
         if options["signature_file"] is not None:
-            return signature_of(json.loads(options["signature_file"].read_bytes()))
+            return signature_of(_text(options["signature_file"]))
         known = described(options["model"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         hint = "--model" if options["signature_file"] is None else "--signature"
-        raise click.BadParameter(str(error), param_hint=hint) from error
+        raise click.BadParameter(plain(str(error)), param_hint=hint) from error
     if known.signature is None:
         raise click.ClickException(f"{options['model']} says nothing to generate from: {known.reason}.")
     return known.signature
+
+
+def _text(path: Path) -> bytes:
+    with path.open("rb") as file:
+        text = file.read(MOST_BYTES + 1)  # some files have no size, and no end
+    if len(text) > MOST_BYTES:
+        raise ValueError(f"larger than {MOST_BYTES:,} bytes")
+    return text
 
 
 def _published(options: dict[str, Any]) -> Signature:
@@ -134,6 +145,7 @@ def _published(options: dict[str, Any]) -> Signature:
 
 def _drawn(signature: Signature, options: dict[str, Any]) -> list[Payload | Malformed]:
     from hypothesis.configuration import set_hypothesis_home_dir  # noqa: PLC0415 - an extra
+    from hypothesis.errors import HypothesisException  # noqa: PLC0415 - as above
 
     from servesim.strategies import malformed, payloads  # noqa: PLC0415 - needs the extra
     from servesim.strategies.generate import drawn  # noqa: PLC0415 - as above
@@ -144,6 +156,10 @@ def _drawn(signature: Signature, options: dict[str, Any]) -> list[Payload | Malf
         try:
             strategy: SearchStrategy[Any] = make(signature, options["form"])
             return drawn(strategy, options["count"], start=options["seed"])
+        except HypothesisException as error:  # more choices than it draws for one value
+            raise click.UsageError(
+                "The signature is too large to draw a request for; give it fewer columns, or smaller fixed dimensions."
+            ) from error
         except ValueError as error:
             raise click.ClickException(str(error)) from error
         finally:

@@ -8,7 +8,8 @@ import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
-from servesim.delivery.redaction import Redactor, is_too_deep
+from servesim.delivery.redaction import Redactor, is_of_secrets, is_too_deep
+from servesim.delivery.secret_forms import embedded, loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +21,10 @@ FILE_LIMIT = 256 * 1024 * 1024
 """Bytes of a recording, and of a file that is read as one."""
 NOT_JSON = "not JSON"
 """Why a body was left out that its content type calls JSON: what cannot be read cannot be looked through."""
+LONGEST_LINE = 2_000
+"""Characters of a plain text that is kept; one line of it, as messages have."""
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""A pipe that nobody writes to holds up nobody; some systems have one of the two alone."""
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -68,11 +73,12 @@ class Recording:
         """Exchanges for which the file, or the memory for secrets, had no room."""
         self._redactor = Redactor()
         try:
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+            self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
         except OSError as error:
             raise Unreadable(f"{path} cannot be written: {error.strerror}") from error
         try:
             self._make_private()
+            self._begin_line()
         except BaseException:
             os.close(self._file)
             raise
@@ -84,6 +90,15 @@ class Recording:
             os.fchmod(self._file, 0o600)
         except OSError as error:
             raise Unreadable(f"{self.path} cannot be kept from others: {error.strerror}") from error
+
+    def _begin_line(self) -> None:
+        """End the half line that a recorder may have left which was killed, so that what follows can be read."""
+        try:
+            size = os.fstat(self._file).st_size
+            if size and os.pread(self._file, 1, size - 1) != b"\n":
+                os.write(self._file, b"\n")
+        except OSError as error:
+            raise Unreadable(f"{self.path} cannot be written: {error.strerror}") from error
 
     def add(self, exchange: Exchange) -> None:
         """Append an exchange without its secrets; raise OSError."""
@@ -107,24 +122,38 @@ def _line(exchange: Exchange, redactor: Redactor) -> bytes:
     path = exchange.path
     query = parse_qsl(exchange.query, keep_blank_values=True)
     sides = [(side, _read(side)) for side in (exchange.request, exchange.response)]
-    redactor.learn_pairs(query)
-    for side, (kind, value) in sides:
+    in_secrets = is_of_secrets(path)
+    redactor.learn_pairs(query, in_secrets=in_secrets)
+    redactor.learn_address(path)
+    for side, read in sides:
         redactor.learn_headers(side.headers)
-        if kind == "form":
-            redactor.learn_pairs(value)
-        elif kind in {"json", "json text"}:
-            redactor.learn_document(path, value)
-    request, response = ({**_head(side, redactor), **_cleaned(path, read, redactor)} for side, read in sides)
+        _learn(path, read, redactor)
+    request, response = ({**_head(side, redactor), **_cleaned(path, side, read, redactor)} for side, read in sides)
     names = sorted({name.lower() for name, _ in exchange.response.headers})
     document = {
         "method": redactor.text(exchange.method),
-        "path": redactor.text(path),
-        "query": urlencode(redactor.pairs(query)),
+        "path": redactor.path(path),
+        "query": _joined(redactor.pairs(query, in_secrets=in_secrets)),
         "status": exchange.status,
         "request": request,
         "response": {**response, "headers": [redactor.text(name) for name in names]},
     }
     return json.dumps(document, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def _learn(path: str, read: tuple[str, Any], redactor: Redactor) -> None:
+    kind, value = read
+    if kind == "form":
+        redactor.learn_pairs(value, in_secrets=is_of_secrets(path))
+        redactor.learn_document(path, [inner for _, inner in value])
+    elif kind in {"json", "json text"}:
+        redactor.learn_document(path, value)
+    elif kind == "events":
+        redactor.learn_document(path, [document for _, document in value])
+
+
+def _joined(pairs: list[tuple[str, str]]) -> str:
+    return urlencode(pairs, errors="surrogatepass")
 
 
 def _head(side: Side, redactor: Redactor) -> dict[str, Any]:
@@ -141,7 +170,7 @@ def _read(side: Side) -> tuple[str, Any]:
         return "omitted", f"encoded as {encoding[:20]!r}"
     media_type = side.content_type.partition(";")[0].strip().lower()
     try:
-        text = side.body.decode()
+        text = side.body.decode("utf-8-sig")
     except UnicodeDecodeError:
         return "omitted", "not UTF-8"
     if media_type == _FORM:
@@ -150,30 +179,61 @@ def _read(side: Side) -> tuple[str, Any]:
 
 
 def _read_text(media_type: str, text: str) -> tuple[str, Any]:
+    if media_type == "text/event-stream":
+        return _read_events(text)
     try:
-        document = json.loads(text)
+        document = loaded(text)
     except (ValueError, RecursionError):
-        is_text = media_type.startswith("text/") and not text.lstrip().startswith(("{", "["))
-        return ("text", text) if is_text else ("omitted", NOT_JSON if media_type.endswith("json") else "not text")
+        if media_type.endswith("json"):
+            return "omitted", NOT_JSON
+        is_line = len(text) <= LONGEST_LINE and len(text.strip().splitlines()) <= 1
+        is_plain = media_type == "text/plain" and is_line and not text.lstrip().startswith(("{", "[", "<"))
+        return ("text", text) if is_plain else ("omitted", "neither JSON nor one line of plain text")
     if is_too_deep(document):
         return "omitted", "nested too deep"
     return ("json" if media_type.endswith("json") else "json text"), document
 
 
-def _cleaned(path: str, read: tuple[str, Any], redactor: Redactor) -> dict[str, Any]:
+def _read_events(text: str) -> tuple[str, Any]:
+    """Return the lines of a stream, each with what its data hold as JSON, else None."""
+    lines = []
+    reason = "a stream with data that are not JSON"
+    for line in text.split("\n"):
+        data = line.removeprefix("data:").strip() if line.startswith("data:") else ""
+        document = embedded(data)
+        if "\r" in line.rstrip("\r") or (document is None and len(line) > LONGEST_LINE):
+            return "omitted", reason
+        if document is None and data.startswith(("{", "[", '"')) and data != "[DONE]":
+            return "omitted", reason
+        lines.append((line, document))
+    if is_too_deep([document for _, document in lines]):
+        return "omitted", "nested too deep"
+    return "events", lines
+
+
+def _event(path: str, line: str, document: Any, redactor: Redactor) -> str:
+    return redactor.text(line) if document is None else f"data: {json.dumps(redactor.document(path, document))}"
+
+
+def _cleaned(path: str, side: Side, read: tuple[str, Any], redactor: Redactor) -> dict[str, Any]:
     kind, value = read
-    match kind:
-        case "none":
-            return {}
-        case "json":
-            return {"json": redactor.document(path, value)}
-        case "json text":
-            return {"text": json.dumps(redactor.document(path, value))}
-        case "form":
-            return {"text": urlencode(redactor.pairs(value))}
-        case "text":
-            return {"text": redactor.text(value)}
-    return {"omitted": redactor.text(value)}
+    if kind == "none":
+        return {}
+    if kind == "json":
+        return {"json": redactor.document(path, value)}
+    if kind == "omitted":
+        return {"omitted": redactor.text(value), **({"size": len(side.body)} if side.is_whole else {})}
+    return {"text": _cleaned_text(path, kind, value, redactor)}
+
+
+def _cleaned_text(path: str, kind: str, value: Any, redactor: Redactor) -> str:
+    if kind == "json text":
+        return json.dumps(redactor.document(path, value))
+    if kind == "form":
+        return _joined(redactor.pairs(value, in_secrets=is_of_secrets(path)))
+    if kind == "events":
+        return "\n".join(_event(path, line, document, redactor) for line, document in value)
+    return redactor.text(value)
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -203,9 +263,10 @@ def read_recording(path: Path) -> Iterator[Recorded]:
     except (ValueError, RecursionError):
         document = None
     if isinstance(document, dict) and "log" in document:
-        entries = _part(document, "log", "entries")
+        if (entries := _part(document, "log", "entries")) is None:
+            raise Unreadable(f"{path}: it has a log without a list of entries, so it is no HAR file")
         places: Iterator[tuple[str, Any, Any]] = (
-            (f"{path}, entry {number}", _of_har, entry) for number, entry in enumerate(entries or (), 1)
+            (f"{path}, entry {number}", _of_har, entry) for number, entry in enumerate(entries, 1)
         )
     else:
         lines = text.split("\n")
@@ -219,7 +280,9 @@ def read_recording(path: Path) -> Iterator[Recorded]:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with os.fdopen(os.open(path, _READ), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise Unreadable(f"{path}: no ordinary file")
             data = file.read(FILE_LIMIT + 1)
         if len(data) > FILE_LIMIT:
             raise Unreadable(f"{path}: larger than {FILE_LIMIT:,} bytes")

@@ -8,16 +8,19 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
 from servesim.delivery.client import LONGEST_S, is_loopback
 from servesim.delivery.recording import BODY_LIMIT, Exchange, Recording, Side
+from servesim.http.log import wire_logger
 from servesim.http.reply import encode
 
 if TYPE_CHECKING:
     from asyncio import Event
     from collections.abc import AsyncIterator, Mapping
+    from logging import Logger, LogRecord
 
     from aiohttp import ClientResponse, StreamReader
 
@@ -65,7 +68,7 @@ class RecordingProxy:
             auto_decompress=False,
             timeout=ClientTimeout(total=LONGEST_S),
         )
-        options: dict[str, Any] = {"access_log": None, "auto_decompress": False}
+        options: dict[str, Any] = {"access_log": None, "auto_decompress": False, "logger": _wire_logger()}
         server = web.Server(self._answer, **options)
         self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=GRACE_S)
         try:
@@ -106,6 +109,8 @@ class RecordingProxy:
     async def _pass_back(
         self, request: web.BaseRequest, target: str, sent: _Kept, response: ClientResponse
     ) -> web.StreamResponse:
+        if not _can_be_passed(response):
+            return _refused(502, "the upstream's answer has signs in its head that no header may have")
         headers = _passed_on(response.headers)
         answer = web.StreamResponse(status=response.status, reason=response.reason, headers=headers)
         got = _Kept()
@@ -162,6 +167,27 @@ def _passed_on(headers: Mapping[str, str], ours: frozenset[str] = frozenset()) -
     named = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
     left = HOP_BY_HOP | named | ours
     return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in left)
+
+
+def _can_be_passed(response: ClientResponse) -> bool:
+    """Tell whether an answer's head can be written again: no control characters, and text."""
+    head = [response.reason or "", *(part for pair in response.headers.items() for part in pair)]
+    return not any(
+        (sign < " " and sign != "\t") or sign == "\x7f" or "\ud800" <= sign <= "\udfff" for sign in "".join(head)
+    )
+
+
+def _wire_logger() -> Logger:
+    """Return the log of what no call can be made of, which tells nothing of what was sent."""
+    wire = wire_logger().getChild("recorder")
+    wire.addFilter(_without_the_call)  # once: adding it again changes nothing
+    return wire
+
+
+def _without_the_call(record: LogRecord) -> bool:
+    if record.exc_info is not None and isinstance(record.exc_info[1], HttpProcessingError):
+        record.exc_info, record.msg, record.args = None, "a call was refused that is not HTTP", ()
+    return True
 
 
 def _refused(status: int, message: str) -> web.Response:

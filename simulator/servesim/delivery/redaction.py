@@ -10,58 +10,27 @@ import base64
 import binascii
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote, quote_plus, unquote_plus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+from servesim.delivery import secret_names as names
+from servesim.delivery.secret_forms import SHORTEST, Form, embedded, forms_of, has_twice, pairs_of, readings
+from servesim.delivery.secret_texts import PARAMETER, REDACTED, REFERENCE, SHORTEST_INSIDE, without
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-REDACTED = "REDACTED"
-"""What stands in place of a secret; base64 too, since some fields are."""
-SHORTEST = 4
-"""Characters of a secret that is looked for elsewhere; a shorter one is part of anything."""
-SHORTEST_INSIDE = 8
-"""Characters of a secret that is taken out of the middle of a word, and of a variable's value that is remembered."""
 KEPT = 1_000
 """Secrets that are remembered."""
 DEEPEST = 200
 """Levels of a document; one that nests deeper cannot be looked through."""
 
-_ALWAYS = r"plaintext|password|passwd|secret|credentials?|private[_-]?key|api[_-]?key|access[_-]?key|string_value"
-SECRET_FIELDS = re.compile(
-    rf"(?i)[\w.-]*(?:{_ALWAYS}|bytes_value|assertion|(?<!page_)(?<!page)token)|authorization|cookie|jwt"
-)
-"""Fields whose value is secret."""
-SECRET_PARAMETERS = frozenset({"code", "code_verifier", "sig", "x-amz-signature", "x-amz-credential"})
-"""Parameters of a query or a form whose value is secret, beside those called as such a field is."""
-SECRET_HEADERS = re.compile(r"(?i).*(?:authorization|cookie|token|secret|api-?key|password|credential).*")
 SECRETS_API = re.compile(r"/+api/+[0-9.]+/+secrets/")
 """Where ``value`` is one of a secret."""
 
-_REFERENCE = re.compile(r"\{\{\s*secrets/[^{}/]+/[^{}/]+\s*\}\}")
-_SHAPES = re.compile(
-    r"d(?:api|kea|ose|sapi|oau)[0-9a-f]{8,}(?:-\d+)?"
-    r"|(?<![\w-])eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?"
-    r"|(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{20,}|(?<![A-Za-z0-9])sk-(?:[A-Za-z0-9]{20,}|(?:proj|ant)-[\w-]{16,})"
-    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)",
-    re.DOTALL,
-)
-"""What tokens and keys look like."""
-_SPOKEN = re.compile(r"(?i)\b(bearer|basic)(\s{1,8})[\w.~+/=-]{8,}")
-_ASSIGNED = re.compile(
-    rf"""(?ix) (?:{_ALWAYS}|bytes_value|assertion|tokens?|authorization) \\?["']? \s{{0,8}} [:=] \s{{0,8}}
-    (?P<value> \\?"(?:[^"\\]|\\.)*"? | '(?:[^'\\]|\\.)*'? | [^\s,;&}}\]]+ )"""
-)
-"""``name = value`` in a text, where the name is one of a secret."""
+_SCHEMES = frozenset({"bearer", "basic", "digest", "negotiate", "token", "apikey"})
 _WORDS = frozenset({"true", "false", "null", "none", "cookie", "bearer", "basic", "token", "secret", "redacted"})
 """What is no secret, wherever it stands."""
-
-
-class Form(NamedTuple):
-    """A text that a secret could come back as; ``is_coded`` if more of it may stand on both sides, in base64."""
-
-    text: str
-    is_coded: bool = False
 
 
 class Redactor:
@@ -81,22 +50,31 @@ class Redactor:
     def learn(self, secret: str) -> None:
         """Remember a secret with the forms in which it could come back."""
         secret = secret.strip()
-        is_plain = len(secret) < SHORTEST or secret.lower() in _WORDS or _REFERENCE.fullmatch(secret)
+        is_plain = len(secret) < SHORTEST or secret.lower() in _WORDS or REFERENCE.fullmatch(secret)
         if not is_plain and not self.is_full:
-            self._forms.setdefault(secret, _forms(secret))
+            self._forms.setdefault(secret, forms_of(secret))
 
     def learn_headers(self, headers: Iterable[tuple[str, str]]) -> None:
         """Remember what headers hold that are there for secrets."""
         for name, value in headers:
-            if SECRET_HEADERS.fullmatch(name):
+            if names.is_secret_header(name):
                 for secret in _in_header(name, value):
                     self.learn(secret)
 
-    def learn_pairs(self, pairs: Iterable[tuple[str, str]]) -> None:
+    def learn_pairs(self, pairs: Iterable[tuple[str, str]], *, in_secrets: bool = False) -> None:
         """Remember the secret values of a query or a form."""
         for name, value in pairs:
-            if _is_secret_parameter(name):
+            if _is_parameter(name, in_secrets=in_secrets):
                 self.learn(value)
+            else:
+                self.learn_address(f"?{value}")
+
+    def learn_address(self, text: str) -> None:
+        """Remember the secret parameters of an address, or of its parts, however they are coded."""
+        for reading in (text, *readings(text)):
+            for found in PARAMETER.finditer(reading):
+                if names.is_secret_parameter(unquote_plus(found["name"])):
+                    self.learn(unquote_plus(found["value"]))
 
     def learn_document(self, path: str, document: Any) -> None:
         """Remember the secrets of a JSON body that was sent to a path, or came from it."""
@@ -107,23 +85,39 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return a text without secrets."""
-        return _without(text, self._met(text))
+        return without(text, self._met(text))
 
-    def pairs(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    def path(self, path: str) -> str:
+        """Return a path without secrets, and without the parts of it that may hide one."""
+        parts = "/".join(self.text(part) for part in without(path, self._met(path), is_whole=False).split("/"))
+        return parts if self.text(parts) != REDACTED else f"/{REDACTED}"
+
+    def pairs(self, pairs: Iterable[tuple[str, str]], *, in_secrets: bool = False) -> list[tuple[str, str]]:
         """Return a query or a form without secrets."""
         return [
-            (self.text(name), REDACTED if value and _is_secret_parameter(name) else self.text(value))
+            (
+                self.text(name),
+                REDACTED if value and _is_parameter(name, in_secrets=in_secrets) else self._parameter(value),
+            )
             for name, value in pairs
         ]
 
+    def _parameter(self, value: str) -> str:
+        if (inner := embedded(value)) is not None:
+            return json.dumps(self.document("", inner))
+        return self.text(f"?{value}").removeprefix("?")
+
     def document(self, path: str, document: Any) -> Any:
         """Return a JSON body without secrets."""
-        met = self._met(json.dumps(document), json.dumps(document, ensure_ascii=False))
+        met = self._met(json.dumps(document), json.dumps(document, ensure_ascii=False), "\n".join(_texts(document)))
         return _Document(met).cleaned(document, in_secrets=is_of_secrets(path))
 
     def _met(self, *texts: str) -> list[Form]:
         """Return every form of the secrets that occur in one of some texts, the longest first."""
-        met = (forms for forms in self._forms.values() if any(form.text in text for text in texts for form in forms))
+        all_texts = [*texts, *(reading for text in texts for reading in readings(text))]
+        met = (
+            forms for forms in self._forms.values() if any(form.text in text for text in all_texts for form in forms)
+        )
         return sorted({form for forms in met for form in forms}, key=lambda form: (-len(form.text), form))
 
 
@@ -136,21 +130,33 @@ class _Document:
     def cleaned(self, value: Any, *, in_secrets: bool) -> Any:
         """Return a part of the document without secrets."""
         if isinstance(value, dict):
+            is_labelled = names.is_labelled(value)
             return {
-                _without(name, self._met): self._field(name, inner, in_secrets=in_secrets)
+                without(name, self._met): self._field(
+                    name, inner, in_secrets=in_secrets or (is_labelled and _is_value(name))
+                )
                 for name, inner in value.items()
             }
         if isinstance(value, list):
             return [self.cleaned(inner, in_secrets=in_secrets) for inner in value]
         if isinstance(value, str):
-            return _without(value, self._met)
+            return self._text(value, in_secrets=in_secrets)
         is_met = bool(self._met) and not isinstance(value, bool) and value is not None
         return blank(value) if is_met and any(form.text in json.dumps(value) for form in self._met) else value
 
+    def _text(self, value: str, *, in_secrets: bool) -> str:
+        if (inner := embedded(value)) is not None:
+            cleaned = self.cleaned(inner, in_secrets=in_secrets)
+            if cleaned != inner or has_twice(inner):
+                return json.dumps(cleaned)
+        return without(value, self._met)
+
     def _field(self, name: str, value: Any, *, in_secrets: bool) -> Any:
-        if name == "environment_vars" and isinstance(value, dict):
-            return {_without(key, self._met): _variable(inner) for key, inner in value.items()}
-        if _is_secret(name, in_secrets=in_secrets):
+        if names.is_variables(name, value):
+            if not isinstance(value, dict):
+                return _variable(value)
+            return {without(key, self._met): _variable(inner) for key, inner in value.items()}
+        if _is_secret(name, value, in_secrets=in_secrets):
             return _variable(value)
         return self.cleaned(value, in_secrets=in_secrets)
 
@@ -164,7 +170,7 @@ def is_too_deep(document: Any) -> bool:
     """Tell whether a document nests deeper than can be looked through."""
     level = [document]
     for _ in range(DEEPEST):
-        level = [inner for value in level if isinstance(value, dict | list) for inner in _inner(value)]
+        level = [inner for value in level for inner in _inner(value)]
         if not level:
             return False
     return True
@@ -184,36 +190,64 @@ def blank(value: Any) -> Any:
 
 
 def _variable(value: Any) -> Any:
-    return value if isinstance(value, str) and _REFERENCE.fullmatch(value) else blank(value)
+    return value if isinstance(value, str) and REFERENCE.fullmatch(value) else blank(value)
 
 
-def _inner(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value
+def _inner(value: Any) -> Iterator[Any]:
+    """Yield what stands in a value, also in the JSON that a text holds."""
+    if isinstance(value, dict):
+        yield from (inner for _, inner in pairs_of(value))
+    elif isinstance(value, list):
+        yield from value
+    elif isinstance(value, str) and (inner := embedded(value)) is not None:
+        yield inner
 
 
-def _is_secret(name: str, *, in_secrets: bool) -> bool:
-    return (in_secrets and name == "value") or SECRET_FIELDS.fullmatch(name) is not None
+def _is_value(name: str) -> bool:
+    return names.plain(name) in {"value", "values"}
 
 
-def _is_secret_parameter(name: str) -> bool:
-    return name.lower() in SECRET_PARAMETERS or SECRET_FIELDS.fullmatch(name) is not None
+def _is_secret(name: str, value: Any, *, in_secrets: bool) -> bool:
+    if isinstance(value, bool) or value is None:
+        return False
+    if in_secrets and (_is_value(name) or names.plain(name) == "secrets"):
+        return _is_value(name)  # the other lists secrets by their keys
+    return names.is_secret_number(name) if isinstance(value, int | float) else names.is_secret(name)
+
+
+def _is_parameter(name: str, *, in_secrets: bool) -> bool:
+    if in_secrets and name == "key":
+        return False  # there it is a secret's name
+    return names.is_secret_parameter(name)
 
 
 def _secrets_in(value: Any, *, in_secrets: bool) -> Iterator[str]:
-    if isinstance(value, list):
-        for inner in value:
+    if not isinstance(value, dict):
+        for inner in _inner(value):
             yield from _secrets_in(inner, in_secrets=in_secrets)
+        return
+    is_labelled, is_of_text = names.is_labelled(value), "logprob" in value or "token_logprobs" in value
+    for name, inner in pairs_of(value):
+        is_secret = _is_secret(name, inner, in_secrets=in_secrets or (is_labelled and _is_value(name)))
+        if names.is_variables(name, inner):
+            # Most are settings such as `true` or `prod`, which stand elsewhere by themselves.
+            yield from (leaf for leaf in _leaves(inner) if len(leaf) >= SHORTEST_INSIDE)
+        elif not is_secret:
+            yield from _secrets_in(inner, in_secrets=in_secrets)
+        elif not is_of_text:  # such tokens are words
+            for leaf in _leaves(inner):
+                yield leaf
+                yield from _decoded(leaf)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in a value, also names and those within the JSON of another text."""
+    if isinstance(value, str):
+        yield value
     elif isinstance(value, dict):
-        for name, inner in value.items():
-            if name == "environment_vars" and isinstance(inner, dict):
-                # Most are settings such as `true` or `prod`, which stand elsewhere by themselves.
-                yield from (leaf for leaf in _leaves(inner) if len(leaf) >= SHORTEST_INSIDE)
-            elif _is_secret(name, in_secrets=in_secrets):
-                for leaf in _leaves(inner):
-                    yield leaf
-                    yield from _decoded(leaf)
-            else:
-                yield from _secrets_in(inner, in_secrets=in_secrets)
+        yield from value
+    for inner in _inner(value):
+        yield from _texts(inner)
 
 
 def _leaves(value: Any) -> Iterator[str]:
@@ -222,6 +256,8 @@ def _leaves(value: Any) -> Iterator[str]:
             yield from _leaves(inner)
     elif isinstance(value, str):
         yield value
+        for inner in _inner(value):
+            yield from _leaves(inner)
     elif value is not None and not isinstance(value, bool):
         yield json.dumps(value)
 
@@ -230,10 +266,13 @@ def _in_header(name: str, value: str) -> Iterator[str]:
     if "cookie" in name.lower():
         first, *rest = value.split(";")
         for part in [first] if name.lower().startswith("set-") else [first, *rest]:
-            yield part.partition("=")[2].strip().strip('"')
+            yield (part.partition("=")[2] or part).strip().strip('"')
         return
     scheme, _, credential = value.partition(" ")
-    yield credential or scheme
+    if scheme.lower() in _SCHEMES or "authorization" in name.lower():
+        yield credential or scheme
+    if scheme.lower() not in _SCHEMES:
+        yield value
     if scheme.lower() == "basic":
         for pair in _decoded(credential):
             user, _, password = pair.partition(":")
@@ -245,49 +284,3 @@ def _decoded(text: str) -> Iterator[str]:
         yield base64.b64decode(text, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError):
         return
-
-
-def _forms(secret: str) -> tuple[Form, ...]:
-    """Return a secret as it is, in JSON, in a URL, in hexadecimal and in base64."""
-    raw = secret.encode("utf-8", "surrogatepass")
-    forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], unquote_plus(secret)}
-    for quoted in (quote(raw, safe=""), quote(raw), quote_plus(raw)):
-        forms |= {quoted, re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), quoted)}
-    forms |= {raw.hex(), raw.hex().upper()}
-    coded = set()
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        coded |= {encode(raw).decode().rstrip("="), *(_inside(encode(bytes(shift) + raw), shift) for shift in range(3))}
-    return (
-        *(Form(form) for form in sorted(forms) if len(form) >= SHORTEST),
-        *(Form(form, is_coded=True) for form in sorted(coded - forms) if len(form) >= SHORTEST),
-    )
-
-
-def _inside(coded: bytes, shift: int) -> str:
-    """Return the part of a base64 text that is the same whatever stands before, and after, what was encoded."""
-    text = coded.decode()
-    end = -4 if text.endswith("=") else len(text)
-    return text[(0, 4, 4)[shift] : end]
-
-
-def _without(text: str, forms: list[Form]) -> str:
-    for form, is_coded in forms:
-        if form not in text:
-            continue
-        if len(form) < SHORTEST_INSIDE:
-            text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])", REDACTED, text)
-        elif is_coded:  # the three or four signs beside it hold the rest
-            text = re.sub(rf"[\w+-]{{0,4}}{re.escape(form)}[\w+/-]{{0,4}}={{0,2}}", REDACTED, text)
-        else:
-            text = text.replace(form, REDACTED)
-    text = _SHAPES.sub(REDACTED, text)
-    text = _SPOKEN.sub(rf"\1\2{REDACTED}", text)
-    return _ASSIGNED.sub(_unassigned, text)
-
-
-def _unassigned(found: re.Match[str]) -> str:
-    value = found["value"]
-    bare = value.strip("\\\"'")
-    if bare in {"", REDACTED} or _REFERENCE.fullmatch(bare):
-        return found[0]
-    return found[0].removesuffix(value) + value.replace(bare, REDACTED)

@@ -48,7 +48,7 @@ class Document(NamedTuple):
         while place and place not in self.lines:
             place = place[:-1]
         where = str(GIVEN) if self.path is GIVEN else f"{self.path}, line {self.lines.get(place, 1)}"
-        return DocumentError(f"{where}: {_dotted(key)}: {message}" if key else f"{where}: {message}")
+        return DocumentError(_printable(f"{where}: {_dotted(key)}: {message}" if key else f"{where}: {message}"))
 
 
 def read_document(path: str | Path, schema: str) -> Document:
@@ -105,6 +105,11 @@ def _validator(definition: str) -> Any:
 
     schema = json.loads(shipped("scenarios/scenario.schema.json").read_text(encoding="utf-8"))
     return jsonschema_rs.validator_for({**schema, "$ref": f"#/$defs/{definition}"})
+
+
+def _printable(text: str) -> str:
+    """Return a text that changes nothing on a terminal: what a file has of such signs is written out."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)
 
 
 def _dotted(key: Sequence[str | int]) -> str:

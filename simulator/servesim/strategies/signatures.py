@@ -1,12 +1,11 @@
 """Model signatures: every type that MLflow's columns and tensors have and this package checks, and parameters."""
 
-import json
-from collections.abc import Mapping
 from typing import Any, Final
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from servesim.payloads.given import signature_from
 from servesim.payloads.signature import SCALARS, TENSOR_DTYPES, Array, Column, Param, Signature, Tensor
 from servesim.strategies.values import parameters
 
@@ -31,24 +30,12 @@ def signature_of(given: Given) -> Signature:
 
     Taken are a `Signature`, MLflow's `ModelSignature` or what its `to_dict` gives, that as JSON text, a list of
     inputs as MLflow stores them, and `{"amount": "double"}` for required columns. Raises `Unsupported` for types
-    that this package does not check, TypeError or ValueError for what is no signature.
+    that this package does not check, TypeError or ValueError for what is no signature, or beyond the bounds of
+    `servesim.payloads.given`.
     """
     if isinstance(given, Signature):
         return given
-    document = given.to_dict() if callable(getattr(given, "to_dict", None)) else given
-    if isinstance(document, str | bytes):
-        document = json.loads(document)
-    if isinstance(document, list):
-        return Signature.from_mlflow(document)
-    if isinstance(document, Mapping) and document and all(kind in SCALARS for kind in document.values()):
-        return Signature.of(document)
-    if not isinstance(document, Mapping) or not document.keys() & {"inputs", "params"}:
-        message = (
-            f"a model signature was asked for, {type(given).__name__} is none: give servesim's Signature, MLflow's "
-            'ModelSignature or its JSON, or {"column": "double"}'
-        )
-        raise TypeError(message)
-    return Signature.from_mlflow(document.get("inputs"), document.get("params"))
+    return signature_from(given.to_dict() if callable(getattr(given, "to_dict", None)) else given)
 
 
 def signatures(*, max_columns: int = 4, max_params: int = 3) -> SearchStrategy[Signature]:
