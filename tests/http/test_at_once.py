@@ -240,13 +240,12 @@ def test_this_aiohttp_keeps_what_is_read_of_it():
     assert rim.KNOWS_AIOHTTP
 
 
-def test_another_aiohttp_answers_by_itself(servesim_server, monkeypatch, awaited):
-    monkeypatch.setattr(rim, "KNOWS_AIOHTTP", False)
-    handle = servesim_server.open()
-    handle.models.stub("main.ml.fraud", "constant", value=7)
+@pytest.mark.parametrize("known", [True, False])
+def test_another_aiohttp_answers_by_itself(wire, monkeypatch, awaited, known):
+    wire.ready(entities=[SPLIT[0]])
+    monkeypatch.setattr(rim, "KNOWS_AIOHTTP", known)
     with contextlib.ExitStack() as stack:
-        line = Line(handle, stack)
+        line = Line(wire.handle, stack)
         answer = line.ask(line.request(BODY, JSON))
-    assert answer.startswith(b"HTTP/1.1 404 ")
-    assert awaited == ["fraud"]
-    handle.close()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert awaited == ([] if known else ["fraud"])
