@@ -8,6 +8,7 @@ FROM python:${PYTHON}-slim AS build
 WORKDIR /source
 COPY LICENSE README.md pyproject.toml ./
 COPY contracts contracts
+COPY loadtests loadtests
 COPY scenarios scenarios
 COPY simulator simulator
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .

@@ -6,11 +6,14 @@ PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	done)
 endif
 
+# What is installed is compiled when it is imported, not before: most of it never is, and compiling MLflow takes a minute.
+export PIP_COMPILE := 0
+
 TOX := .venv-tools/bin/tox
 CHECKS := lint types layers bare sdk-0.40 tests package
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test deep bench clean python $(CHECKS)
+.PHONY: help demo test deep bench load clean python $(CHECKS)
 
 help: ## show this list
 	@echo "Targets:"
@@ -21,7 +24,7 @@ demo: .venv/.installed ## install into .venv and watch an endpoint live through 
 	.venv/bin/servesim demo
 
 test: $(TOX) ## run every check: tests, lint, types, layers, package
-	$(TOX) run
+	$(TOX) run-parallel --parallel 2 --parallel-no-spinner
 
 deep: $(TOX) ## run the tests that take minutes (at most 40 minutes)
 	$(TOX) run -e tests --notest
@@ -30,6 +33,9 @@ deep: $(TOX) ## run the tests that take minutes (at most 40 minutes)
 bench: $(TOX) ## measure throughput, latency and start-up
 	$(TOX) run -e tests --notest
 	$(TOX) exec -e tests -- python benchmarks/run.py
+
+load: $(TOX) ## put a traffic split under load and judge it; the report is kept in build/load-report
+	$(TOX) exec -e tests -- servesim load traffic_split --detect 5 --users 4 --max-error-rate 0 --out build/load-report
 
 clean: ## remove everything that was installed or built here
 	rm -rf .venv .venv-tools .tox dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

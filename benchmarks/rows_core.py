@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 import servers
 from calls import LIST_ALL
 from figures import Figure
-from load import built_in
 from processes import script
 
+from load import built_in
+
 if TYPE_CHECKING:
-    from load import Plan
     from processes import Process
+
+    from load import Plan
 
 ENDPOINTS, DAYS = 1_000, 30
 QUICK_ENDPOINTS, QUICK_DAYS = 100, 3
 ADDED_ENDPOINTS = 10_000
+JUDGED, QUICK_JUDGED = 1_000_000, 100_000
 RECORDED, QUICK_RECORDED = 1_000_000, 100_000
 
 
@@ -41,6 +44,16 @@ def virtual(plan: Plan) -> list[Figure]:
     return [
         Figure(row="virtual", what="Admit and Finish, no HTTP", value=rate, unit="/s CPU", floor=100_000, reach=500_000)
     ]
+
+
+def judge(plan: Plan) -> list[Figure]:
+    """Answers that a split is judged by, looked at after each of them."""
+    answers = QUICK_JUDGED if plan.quick else JUDGED
+    runs = [script("run_core.py", "judge", str(answers)) for _ in range(plan.rounds)]
+    seconds = median(run["seconds"] for run in runs) * JUDGED / answers
+    note = f"scaled up from {answers:,}" if plan.quick else ""
+    what = f"{JUDGED:,} answers, a look after each"
+    return [Figure(row="judge", what=what, value=seconds, unit="s", floor=1, at_least=False, note=note)]
 
 
 def memory(plan: Plan) -> list[Figure]:

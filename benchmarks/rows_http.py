@@ -8,15 +8,19 @@ import urllib.request
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import load
 import servers
 from calls import GET_ONE, HOST, LIST_ALL, LIST_PATH, ONE_ROW, TOKEN, score
 from figures import Figure
 
+import load
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from calls import Call
-    from load import Plan
     from processes import Process
+
+    from load import Plan
 
 CONNECTIONS = (8, 64)
 MANY, QUICK_MANY = 100_000, 5_000
@@ -32,6 +36,11 @@ def invocation_base(plan: Plan) -> list[Figure]:
 def invocation_fast(plan: Plan) -> list[Figure]:
     """Everything on, with orjson and uvloop; the baseline stays on plain asyncio."""
     return _invocation("invocation-fast", "fast", plan, floor=0.70, reach=1.0)
+
+
+def invocation_limits(plan: Plan) -> list[Figure]:
+    """The same where every limit is held and none is reached, and a fault waits at another endpoint."""
+    return _invocation("invocation-limits", "fast", plan, floor=0.60, reach=1.0, world=servers.WORLD_LIMITS)
 
 
 def invocation_signature(plan: Plan) -> list[Figure]:
@@ -98,9 +107,11 @@ def answers(plan: Plan) -> list[Figure]:
     return figures
 
 
-def _invocation(row: str, install: str, plan: Plan, *, floor: float, reach: float) -> list[Figure]:
+def _invocation(
+    row: str, install: str, plan: Plan, *, floor: float, reach: float, world: Path = servers.WORLD
+) -> list[Figure]:
     figures = []
-    with servers.bare() as bare, servers.command_line(install) as product:
+    with servers.bare() as bare, servers.command_line(install, world) as product:
         for connections in CONNECTIONS:
             theirs, ours = _rounds(plan, [(bare, ONE_ROW), (product, ONE_ROW)], connections)
             what = f"stub, everything on, {connections} connections"

@@ -23,8 +23,9 @@ import rows_http
 import rows_model
 import rows_start
 from figures import Figure, show
-from load import Plan
 from rich.console import Console
+
+from load import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 ROWS: dict[str, Callable[[Plan], list[Figure]]] = {
     "invocation-base": rows_http.invocation_base,
     "invocation-fast": rows_http.invocation_fast,
+    "invocation-limits": rows_http.invocation_limits,
     "invocation-signature": rows_http.invocation_signature,
     "answers": rows_http.answers,
     "get-base": rows_http.get_base,
@@ -48,6 +50,7 @@ ROWS: dict[str, Callable[[Plan], list[Figure]]] = {
     "month": rows_core.month,
     "virtual": rows_core.virtual,
     "memory": rows_core.memory,
+    "judge": rows_core.judge,
 }
 
 

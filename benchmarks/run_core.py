@@ -1,10 +1,13 @@
-"""Drives the core directly and prints what it cost. Arguments: ``month ENDPOINTS DAYS`` or ``virtual REQUESTS``."""
+"""Drives the core directly, or the verification, and prints what it cost.
+
+Arguments: ``month ENDPOINTS DAYS``, ``virtual REQUESTS`` or ``judge ANSWERS``.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from time import process_time
+from time import perf_counter, process_time
 
 from worlds import USER, add_models, answer, entity, fill
 
@@ -18,6 +21,7 @@ from servesim.core.commands import (
     Step,
     UpdateConfig,
 )
+from servesim.core.draws import Draws
 from servesim.core.profile import FAITHFUL, UNLIMITED, override
 from servesim.core.routing import TicketState
 from servesim.core.workspace import Workspace
@@ -122,6 +126,19 @@ def virtual(requests: int) -> dict[str, float]:
     return {"per_cpu_second": requests / (process_time() - began)}
 
 
+def judge(answers: int) -> dict[str, float]:
+    """Return the seconds in which answers of a right split are judged, with a look after each."""
+    from servesim.verification import Judge  # noqa: PLC0415 - numpy, which the other figures do not need
+
+    draws = Draws(0).stream("answers")
+    order = ["champion" if draws.fraction(number) < 0.9 else "challenger" for number in range(answers)]  # noqa: PLR2004 - the split below
+    began = perf_counter()
+    judging = Judge({"champion": 90, "challenger": 10})
+    judging.add_in_order(order)
+    assert judging.look().requests == answers
+    return {"seconds": perf_counter() - began}
+
+
 if __name__ == "__main__":
     kind, *numbers = sys.argv[1:]
-    json.dump({"month": month, "virtual": virtual}[kind](*map(int, numbers)), sys.stdout)
+    json.dump({"month": month, "virtual": virtual, "judge": judge}[kind](*map(int, numbers)), sys.stdout)

@@ -14,6 +14,7 @@ INSTALLS: dict[str, tuple[str, ...]] = {"base": ("orjson", "uvloop"), "fast": ()
 """What each install lacks of what the benchmarks' environment has."""
 HEALTH = "/_servesim/v1/health"
 WORLD = HERE / "world.yaml"
+WORLD_LIMITS = HERE / "world_limits.yaml"
 
 
 def bare() -> Process:

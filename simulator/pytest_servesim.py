@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from servesim.delivery.handle import LocalServer, Servesim
 
 _NOT_SIMULATED: pytest.StashKey[dict[str, int]] = pytest.StashKey()
+_UNUSED: pytest.StashKey[dict[str, int]] = pytest.StashKey()
+"""Faults that struck nothing, each with its test."""
 _MODES = ("autojump", "frozen", "paced")
 
 
@@ -30,16 +32,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--servesim-strict-evidence", action="store_true", help="fail tests that got an answer that servesim chose"
     )
+    group.addoption(
+        "--servesim-strict-faults", action="store_true", help="fail tests that ordered a fault that struck nothing"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
     config.stash[_NOT_SIMULATED] = {}
+    config.stash[_UNUSED] = {}
     config.addinivalue_line(
         "markers",
-        "servesim(scenario=, clock=, rate=, poll=, start=, seed=, profile=, unknown_models=, mlflow_registry=, "
-        "hold_timeout=, model_serving=, token_lifetime=, validate_responses=, strict_evidence=, answers=): "
-        "how the workspace of this test begins, how its time moves, and what fails it",
+        "servesim(scenario=, clock=, rate=, poll=, start=, seed=, profile=, limits=, unknown_models=, "
+        "mlflow_registry=, hold_timeout=, model_serving=, token_lifetime=, validate_responses=, strict_evidence=, "
+        "strict_faults=, answers=): how the workspace of this test begins, how its time moves, and what fails it",
     )
 
 
@@ -63,6 +69,9 @@ def servesim(servesim_server: LocalServer, request: pytest.FixtureRequest) -> It
     seen = request.config.stash[_NOT_SIMULATED]
     for call, count in handle.not_simulated.items():
         seen[call] = seen.get(call, 0) + count
+    if handle.workspace.world.faults.orders:  # most tests order none
+        told = request.config.stash[_UNUSED]
+        told.update({f"{request.node.nodeid}  {words}": 1 for words in handle.faults.unused()})
     from servesim.delivery.complaints import BadAnswers  # noqa: PLC0415 - only when used
 
     try:
@@ -73,7 +82,7 @@ def servesim(servesim_server: LocalServer, request: pytest.FixtureRequest) -> It
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     options = {name: request.config.getoption(f"--servesim-{name}") for name in ("seed", "clock", "profile")}
-    for name in ("validate_responses", "strict_evidence"):
+    for name in ("validate_responses", "strict_evidence", "strict_faults"):
         if request.config.getoption(f"--servesim-{name.replace('_', '-')}"):
             options[name] = True
     # The nearest marker wins: function before class before module.
@@ -87,6 +96,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["servesim_not_simulated"] = session.config.stash[_NOT_SIMULATED]
+        output["servesim_unused_faults"] = session.config.stash[_UNUSED]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -95,12 +105,17 @@ def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - the
     seen = node.config.stash[_NOT_SIMULATED]
     for call, count in getattr(node, "workeroutput", {}).get("servesim_not_simulated", {}).items():
         seen[call] = seen.get(call, 0) + count
+    node.config.stash[_UNUSED].update(getattr(node, "workeroutput", {}).get("servesim_unused_faults", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Name the calls that servesim does not simulate."""
+    """Name the calls that servesim does not simulate, and the faults that struck nothing."""
     seen = config.stash[_NOT_SIMULATED]
     if seen:
         terminalreporter.section("servesim: calls that are not simulated (answered 501)")
         for call, count in sorted(seen.items()):
             terminalreporter.line(f"{count:5}  {call}")
+    if unused := config.stash[_UNUSED]:
+        terminalreporter.section("servesim: faults that struck nothing")
+        for line in sorted(unused):
+            terminalreporter.line(line)

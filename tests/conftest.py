@@ -5,10 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +74,7 @@ class ServerProcess:
         self.process.stdout.close()
 
 
-@pytest.fixture
-def server_process():
-    """Start servers by their options; all end with the test."""
+def _starts() -> Iterator[Callable[..., ServerProcess]]:
     started: list[ServerProcess] = []
 
     def start(*options: str) -> ServerProcess:
@@ -85,6 +85,18 @@ def server_process():
     for server in started:
         if server.process.poll() is None:
             server.end()
+
+
+@pytest.fixture
+def server_process():
+    """Start servers by their options; all end with the test."""
+    yield from _starts()
+
+
+@pytest.fixture(scope="module")
+def modules_process():
+    """Start servers by their options, for tests that leave them as they are; all end with the module."""
+    yield from _starts()
 
 
 class Recorder:
@@ -122,6 +134,44 @@ def recorder(tmp_path):
     yield start
     for one in started:
         one.end()
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """Make what is dear once for all workers of pytest-xdist: ``shared(name, make)`` gives what ``make()`` once gave.
+
+    It is read back from a file, so it has to be something that can be pickled.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+
+    def get(name: str, make: Callable[[], Any]) -> Any:
+        import fcntl
+
+        kept = folder / f"{name}.pickle"
+        with (folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not kept.exists():
+                kept.write_bytes(pickle.dumps(make()))
+        return pickle.loads(kept.read_bytes())  # noqa: S301 - this run wrote it
+
+    return get
+
+
+@pytest.fixture
+def guests(pytester, monkeypatch):
+    """Run the tests of somebody else in a process of its own, with servesim's plugin and no other.
+
+    Those that are installed beside it take longer to import than the tests take; that pytest finds the plugin by itself
+    is shown by tests/package.
+    """
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+    def run(*arguments: str) -> pytest.RunResult:
+        return pytester.runpytest_subprocess("-p", "pytest_servesim", *arguments)
+
+    return run
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -67,12 +67,17 @@ def test_a_server_of_something_else_is_told_apart(other, words, body):
     assert (result.exit_code, "is it servesim?" in result.output) == (1, True)
 
 
+@pytest.fixture(scope="module")
+def host(modules_process):
+    """Where a server of these tests is."""
+    return modules_process().exports["DATABRICKS_HOST"]
+
+
 @pytest.mark.parametrize("credential", ["planted\n", "planted€"])
 @pytest.mark.parametrize(
     "words", ["clock now", "doctor", "invoke x --data 1", "wait --endpoint x --timeout 1s", "requests list"]
 )
-def test_a_credential_that_no_header_can_hold_is_not_shown(server_process, words, credential):
-    host = server_process().exports["DATABRICKS_HOST"]
+def test_a_credential_that_no_header_can_hold_is_not_shown(host, words, credential):
     names = ("DATABRICKS_TOKEN", "SERVESIM_ADMIN_TOKEN")
     result = CliRunner(env={**dict.fromkeys(names, credential), "DATABRICKS_HOST": host}).invoke(
         main, [*words.split(), "--url", host]
@@ -139,8 +144,7 @@ def test_doctor_reads_no_more_of_profiles_than_anybody_has(tmp_path, monkeypatch
 
 @pytest.mark.parametrize("words", ["doctor", "timeline", "clock pending --json"])
 @pytest.mark.parametrize("output", [">&-", ">/dev/full"])
-def test_an_output_that_takes_nothing_is_no_failure_of_ours(server_process, words, output):
-    host = server_process().exports["DATABRICKS_HOST"]
+def test_an_output_that_takes_nothing_is_no_failure_of_ours(host, words, output):
     servesim = f"{shlex.quote(SERVESIM[0])} {SERVESIM[1]} {shlex.quote(SERVESIM[2])} {words} --url {host} {output}"
     ended = subprocess.run(["sh", "-c", servesim], stderr=subprocess.PIPE, text=True, check=False)
     assert "Traceback" not in ended.stderr

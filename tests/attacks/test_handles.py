@@ -7,7 +7,7 @@ import http.client
 import signal
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -68,12 +68,25 @@ def test_a_run_ends_where_another_event_loop_runs():
     assert asyncio.run(within()) == "2026-01-05T09:00:00Z"
 
 
+def waits_for_the_server(thread):
+    """Whether a thread is within the wait for a call's outcome."""
+    frame = sys._current_frames().get(thread.ident)
+    while frame is not None:
+        if frame.f_code is Future.result.__code__:
+            return True
+        frame = frame.f_back
+    return False
+
+
 def test_a_start_that_was_interrupted_leaves_the_next_one_alone(servesim):
     go_on = threading.Event()
+    gone_on = []
 
     def interrupt():
+        while not waits_for_the_server(threading.main_thread()):
+            pass
         signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
-        go_on.wait(60)
+        gone_on.append(go_on.wait(60))
 
     def interrupted(*_):
         raise Own
@@ -83,6 +96,7 @@ def test_a_start_that_was_interrupted_leaves_the_next_one_alone(servesim):
         with pytest.raises(Own):
             servesim.start(interrupt)
         assert servesim.start(get, servesim, "/elsewhere").result()[0] == 501
+        assert gone_on == [], "the next one has waited for the one that was interrupted"
     finally:
         go_on.set()
         signal.signal(signal.SIGUSR1, before)

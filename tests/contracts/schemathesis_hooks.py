@@ -282,6 +282,8 @@ class AdminOffers:
             case "expire_tokens" | "advance_clock" | "order_fault":
                 fixed = {"principal": None, "by": "1s", "endpoint": "nobody", "delay": "1s"}
                 body |= {name: fixed[name] for name in body.keys() & fixed}
+                if operation == "order_fault":
+                    body["endpoint"] = "nobody"  # or it would strike the calls that follow
         return body
 
 

@@ -286,6 +286,8 @@ def test_every_operation_answers_what_the_contract_says(admin, servesim):
             assert admin("GET", f"{admin.inside}/requests/{one['number']}{part}")[0] == 200
     rows = admin("GET", f"{admin.inside}/inference-table/fraud")[1]
     assert [row["status_code"] for row in rows["rows"]] == [200, 400]
+    used = admin("GET", f"{admin.inside}/usage")[1]["usage"]
+    assert {row["endpoint"] for row in used} >= {"fraud"}
     succeeded = {one for one, status in admin.answered if status < 300}
     assert succeeded >= {one.id for one in operations("admin")}
 

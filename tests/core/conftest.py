@@ -25,6 +25,7 @@ from servesim.core.deployment import Deployment
 from servesim.core.draws import Draws, Stream
 from servesim.core.endpoint import Deployed, Endpoint
 from servesim.core.errors import Rejected
+from servesim.core.limits import Limits
 from servesim.core.profile import FAITHFUL
 from servesim.core.registry import ModelVersion, Registry
 from servesim.core.routing import Ticket
@@ -49,6 +50,7 @@ PICTURES = {
     Registry: lambda registry: [[_members(model) for model in registry], registry.restricted],
     Directory: lambda directory: [directory.revision, picture(directory.members)],
     Traffic: lambda traffic: picture(traffic._seconds),
+    Limits: lambda limits: [picture(limits._windows), list(limits._operations)],
     Deployed: lambda one: [one.version, one.entity, one.deployment.id, one.deployment.phase],
     # What was worked out before is nobody's business.
     Endpoint: lambda one: {
@@ -57,7 +59,7 @@ PICTURES = {
     },
     (Stream, Draws): lambda _: None,
     Ticket: lambda ticket: {**_members(ticket, "deployment"), "deployment": ticket.deployment.id},
-    Deployment: lambda one: {**_members(one, "held"), "held": list(one.held)},
+    Deployment: lambda one: {**_members(one, "held"), "held": list(one.held or ())},
     dict: lambda items: {key: picture(inner) for key, inner in items.items()},
     (list, deque): lambda items: [picture(inner) for inner in items],
 }

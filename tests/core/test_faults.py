@@ -16,8 +16,12 @@ def order(lab, effect="fail", **fields):
     return lab.do(AddFault(Fault(effect, **fields)))
 
 
+def standing(lab):
+    return {number: order.standing() for number, order in lab.world.faults.orders.items()}
+
+
 def left(lab):
-    return {number: fault.times for number, fault in lab.world.faults.items()}
+    return {number: fault.times for number, fault in standing(lab).items()}
 
 
 # --- what it does ---------------------------------------------------------------------------------

@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import pytest
 
-from servesim.core.profile import DATED, EVIDENCE, FAITHFUL, INSTANT, PROFILES, Profile, override
+from servesim.core.profile import DATED, EVIDENCE, FAITHFUL, INSTANT, LOAD, PROFILES, Profile, override
 
 
 def test_every_value_has_its_evidence():
@@ -13,14 +13,15 @@ def test_every_value_has_its_evidence():
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
 def test_spans_run_from_least_to_most(profile):
-    spans = [value for field in fields(profile) if isinstance(value := getattr(profile, field.name), tuple)]
-    assert len(spans) == 5
+    values = [getattr(profile, field.name) for field in fields(profile) if field.name.endswith("_ms")]
+    spans = [value for value in values if isinstance(value, tuple)]
+    assert len(spans) == 6
     assert all(0 <= least <= most for least, most in spans)
 
 
 def test_profiles_go_by_their_names():
-    assert list(PROFILES) == ["faithful", "faithful@2026-11", "instant"]
-    assert [*PROFILES.values()] == [FAITHFUL, DATED["2026-11"], INSTANT]
+    assert list(PROFILES) == ["faithful", "faithful@2026-11", "instant", "load"]
+    assert [*PROFILES.values()] == [FAITHFUL, DATED["2026-11"], INSTANT, LOAD]
 
 
 def test_faithful_is_the_newest_of_its_months():

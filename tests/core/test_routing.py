@@ -82,7 +82,7 @@ def test_an_entity_without_a_route_is_reached_by_its_own_address(lab):
 def test_an_entity_that_is_broken_takes_its_share_and_no_more(lab):
     from servesim.core.commands import WorkerDied
 
-    lab.serve(lab.entity("a"), lab.entity("b", "2"), a=50, b=50)
+    lab.serve(lab.entity("a", min_concurrency=200, max_concurrency=200), lab.entity("b", "2"), a=50, b=50)
     lab.load_errors["b"] = "no such file"
     lab.do(WorkerDied(lab.deployment("b").id))
     lab.run(60_000)

@@ -120,7 +120,7 @@ def test_it_counts_what_counting_anew_gives(start, requests):
 
 
 def counts(lab, deployment=None):
-    window = (deployment or lab.deployment()).traffic.window(lab.now)
+    window = ((deployment or lab.deployment()).traffic or Traffic()).window(lab.now)
     return window.requests, window.errors_4xx, window.errors_5xx, window.latency.total_ms, window.queue.total_ms
 
 

@@ -4,7 +4,7 @@ import json
 import pickle
 import types
 import typing
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 
 import pytest
 from hypothesis import Phase as Stage
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from servesim.core import commands
 from servesim.core.access import ADMINS, Grantee, Level, Member, Principal, grantee_of
+from servesim.core.capacity import range_of
 from servesim.core.commands import (
     AddFault,
     AddModel,
@@ -28,6 +29,7 @@ from servesim.core.commands import (
     DeleteScope,
     DeleteSecret,
     DeleteSecretAcl,
+    EndWait,
     EntitySpec,
     Finish,
     GiveUp,
@@ -46,6 +48,7 @@ from servesim.core.commands import (
     StartEndpoint,
     Step,
     StopEndpoint,
+    Strike,
     UpdateConfig,
     WorkerDied,
 )
@@ -55,12 +58,14 @@ from servesim.core.endpoint import DEPLOYED_KEPT, EVENTS_KEPT, EndpointPhase
 from servesim.core.errors import Rejected
 from servesim.core.eventlog import LOG_LINES
 from servesim.core.faults import Fault
-from servesim.core.profile import MINUTE
+from servesim.core.profile import FAITHFUL, LIMITS, MINUTE
 from servesim.core.registry import ModelVersion
 from servesim.core.routing import TicketState
+from servesim.core.spread import Spread
 from servesim.core.traffic import WINDOW_S
 from servesim.generations.ga import render_endpoint
 
+TIGHT = replace(FAITHFUL, queue_limit=3, parallel_limit=40, qps_limit=30, operation_limit=1_000, limits=LIMITS)
 ENDPOINTS = ("e", "f")
 BOB = Principal("bob", "Bob")
 ROBOT = Principal("robot", "Robot", "ServicePrincipal")
@@ -72,6 +77,15 @@ MAY_BE_STOPPED = {
     EndpointPhase.UPDATE_CANCELED,
 }
 """Phases in which what is active may still be what was stopped: the start has not come through."""
+
+
+STRIKING = (
+    {"effect": "status", "operation": None, "status": 503},
+    {"effect": "delay", "operation": None, "delay_ms": MINUTE, "delay_p99_ms": 3 * MINUTE},
+    {"effect": "reset", "operation": "query", "skip": 2},
+    {"effect": "skew", "operation": "query", "split": (("a", 100),), "entity": None},
+)
+"""Trouble for requests."""
 
 
 class Walk:
@@ -165,7 +179,19 @@ class Walk:
             self.choose(4) * MINUTE,
             1 + self.choose(2),
         )
-        return AddFault(fault) if self.choose(2) else RemoveFault(self.any_of([*self.world.faults, 0]))
+        if self.choose(2):
+            fault = replace(fault, times=None, share=self.any_of([None, 0.5]), **self.any_of(STRIKING))
+        numbers, waits = self.world.faults.orders, self.world.faults.waits
+        who = self.any_of([None, self.ana])
+        return self.any_of(
+            [
+                AddFault(fault),
+                RemoveFault(self.any_of([*numbers, 0])),
+                RemoveFault(self.any_of([*numbers, 0])),
+                Strike(self.any_of(["get_endpoint", "create_endpoint"]), self.any_of(ENDPOINTS), "", who),
+                EndWait(self.any_of([*waits, 0])),
+            ]
+        )
 
     def small(self):
         name, who = self.any_of(ENDPOINTS), self.any_of([None, self.ana, BOB])
@@ -218,6 +244,7 @@ class Walk:
                 CancelUpdate(self.any_of(ENDPOINTS)),
                 DeleteEndpoint(self.any_of(ENDPOINTS)),
                 AddModel(ModelVersion("m", str(1 + self.choose(3)), "stub", str(self.choose(9)))),
+                AddModel(ModelVersion("m", str(1 + self.choose(3)), "stub", "", service_time=Spread(5_000, 90_000))),
                 NotSimulated(self.ana.name, "GET /x"),
             ]
         )
@@ -255,8 +282,9 @@ class Walk:
             assert len(endpoint.deployed) <= DEPLOYED_KEPT
             assert len(endpoint.levels or ()) <= max(len(self.world.directory.members), 3)
             gone = [one.deployment for one in endpoint.deployed if one.deployment.phase is Phase.GONE]
-            assert not any(one.held or one.in_flight or one.timers or one.traffic._seconds for one in gone)
-        assert all(len(one.traffic._seconds) <= WINDOW_S for one in self.world.deployments.values())
+            assert not any(one.held or one.in_flight or one.timers or one.traffic for one in gone)
+        running = self.world.deployments.values()
+        assert all(len(one.traffic._seconds) <= WINDOW_S for one in running if one.traffic)
 
     def check_rights(self, endpoint):
         directory = self.world.directory
@@ -300,18 +328,30 @@ class Walk:
             mine = [ticket for ticket in tickets if ticket.deployment is deployment]
             held = [ticket for ticket in mine if ticket.state is TicketState.HELD]
             assert deployment.id in self.world.deployments
-            assert list(deployment.held.values()) == held
+            assert list((deployment.held or {}).values()) == held
+            self.check_capacity(deployment, held)
             assert deployment.in_flight == len(mine) - len(held)
             assert all(ticket.timer for ticket in held)
-            assert not held or deployment.phase in WAITING | {Phase.LEAVING}
-        assert {ticket.state for ticket in tickets} <= {TicketState.HELD, TicketState.RUNNING}
+        states = {TicketState.HELD, TicketState.RUNNING, TicketState.ANSWERED}
+        assert {ticket.state for ticket in tickets} <= states
+        assert all(ticket.timer for ticket in tickets if ticket.state is TicketState.ANSWERED)
+
+    def check_capacity(self, deployment, held):
+        full = deployment.in_flight == deployment.provisioned
+        assert deployment.in_flight <= deployment.provisioned
+        assert deployment.provisioned <= range_of(deployment.spec).most
+        assert len(held) <= TIGHT.queue_limit
+        assert not held or full or deployment.phase in WAITING | {Phase.LEAVING}
+        assert held == sorted(held, key=lambda ticket: ticket.number)
 
     def check_timers(self):
         for timer in self.world.timeline.pending():
             due = timer.event
             if due.what is Alarm.CONFIG_SETTLED:
                 assert self.world.by_id[due.endpoint_id].settling == timer
-            elif due.what is Alarm.EXECUTION_LIMIT:
+            elif due.what is Alarm.CALL_DELAY:
+                assert self.world.faults.waits[due.request].timer == timer
+            elif due.what in {Alarm.EXECUTION_LIMIT, Alarm.ANSWER_DUE}:
                 assert self.world.tickets[due.request].timer == timer
             else:
                 assert timer in self.world.deployments[due.deployment_id].timers
@@ -355,14 +395,14 @@ class Walk:
 @settings(max_examples=120, deadline=None, phases=[Stage.reuse, Stage.generate])
 @given(data=st.data())
 def test_the_invariants_hold_after_every_command(labs, ana, data):
-    walk = Walk(labs(), ana, lambda count: data.draw(st.integers(0, count - 1)))
+    walk = Walk(labs(profile=TIGHT), ana, lambda count: data.draw(st.integers(0, count - 1)))
     walk.go(40, checked=True)
     walk.finish()
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_the_invariants_hold_in_long_sessions(labs, ana, seed):
-    walk = Walk(labs(seed=seed), ana, chooser(seed))
+    walk = Walk(labs(seed=seed, profile=TIGHT), ana, chooser(seed))
     walk.go(400, checked=True)
     walk.finish()
 
@@ -370,7 +410,7 @@ def test_the_invariants_hold_in_long_sessions(labs, ana, seed):
 @pytest.mark.deep
 @pytest.mark.parametrize("seed", range(1_000, 1_060))
 def test_the_invariants_hold_in_many_long_sessions(labs, ana, seed):
-    walk = Walk(labs(seed=seed), ana, chooser(seed))
+    walk = Walk(labs(seed=seed, profile=TIGHT), ana, chooser(seed))
     walk.go(2_000, checked=True)
     walk.finish()
 
@@ -393,14 +433,14 @@ def chooser(seed):
 
 def session(labs, ana, seed, steps=2_500):
     recorded = []
-    lab = labs(seed=seed, recorder=recorded.append)
+    lab = labs(seed=seed, profile=TIGHT, recorder=recorded.append)
     Walk(lab, ana, chooser(seed)).go(steps, checked=False)
     return lab, recorded
 
 
 def replay(labs, seed, recorded):
     # The laboratory's own models came first in the recording, too.
-    lab = labs(seed=seed)
+    lab = labs(seed=seed, profile=TIGHT)
     for command in recorded[3:]:
         lab.world.effects.clear()
         try:
@@ -424,7 +464,7 @@ def test_the_same_seed_and_commands_give_one_event_log_ten_times(labs, ana):
 def test_another_seed_gives_another(labs, ana):
     logs = []
     for seed in (3, 4):
-        lab = labs(seed=seed)
+        lab = labs(seed=seed, profile=TIGHT)
         Walk(lab, ana, chooser(0)).go(300, checked=False)
         logs.append(list(lab.world.log))
     assert logs[0] != logs[1]

@@ -52,13 +52,17 @@ def run_demo(*arguments, prepare=""):
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory):
+def kept(shared, tmp_path_factory):
     """A run that kept its models, and the folder in which it did."""
     pytest.importorskip("mlflow")
-    folder = tmp_path_factory.mktemp("demo") / "kept models"
-    ran = run_demo("--keep", str(folder))
-    assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout + ran.stderr
-    return ran, folder
+
+    def run():
+        folder = tmp_path_factory.mktemp("demo") / "kept models"
+        ran = run_demo("--keep", str(folder))
+        assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout + ran.stderr
+        return ran, folder
+
+    return shared("demo", run)
 
 
 @pytest.mark.mlflow

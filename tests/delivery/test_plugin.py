@@ -25,7 +25,7 @@ def test_an_unused_plugin_imports_nothing(pytester: pytest.Pytester):
     assert "1 passed" in run.stdout, run.stdout + run.stderr
 
 
-def test_each_test_has_a_workspace_of_its_own(pytester: pytest.Pytester):
+def test_each_test_has_a_workspace_of_its_own(pytester: pytest.Pytester, guests):
     pytester.makepyfile(
         """
         import pytest
@@ -49,10 +49,10 @@ def test_each_test_has_a_workspace_of_its_own(pytester: pytest.Pytester):
                 assert (servesim.clock.mode, servesim.workspace.settings.seed) == ("paced", 4)
         """
     )
-    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=4)
+    guests("-W", "error").assert_outcomes(passed=4)
 
 
-def test_options_set_the_defaults(pytester: pytest.Pytester):
+def test_options_set_the_defaults(pytester: pytest.Pytester, guests):
     pytester.makepyfile(
         """
         def test_defaults(servesim):
@@ -61,10 +61,10 @@ def test_options_set_the_defaults(pytester: pytest.Pytester):
         """
     )
     options = ("--servesim-seed=7", "--servesim-clock=frozen", "--servesim-profile=instant")
-    pytester.runpytest_subprocess(*options).assert_outcomes(passed=1)
+    guests(*options).assert_outcomes(passed=1)
 
 
-def test_a_wrong_marker_is_an_error_that_names_it(pytester: pytest.Pytester):
+def test_a_wrong_marker_is_an_error_that_names_it(pytester: pytest.Pytester, guests):
     pytester.makepyfile(
         """
         import pytest
@@ -76,7 +76,7 @@ def test_a_wrong_marker_is_an_error_that_names_it(pytester: pytest.Pytester):
         def test_wrong(servesim): ...
         """
     )
-    result = pytester.runpytest_subprocess()
+    result = guests()
     result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines(
         ["*servesim knows no setting 'speed'; it knows *", "*clock must be one of *; got 'sundial'*"]
@@ -84,7 +84,7 @@ def test_a_wrong_marker_is_an_error_that_names_it(pytester: pytest.Pytester):
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_calls_that_are_not_simulated_are_summed_up(pytester: pytest.Pytester, workers):
+def test_calls_that_are_not_simulated_are_summed_up(pytester: pytest.Pytester, guests, workers):
     pytester.makepyfile(
         """
         import urllib.error, urllib.request
@@ -102,12 +102,12 @@ def test_calls_that_are_not_simulated_are_summed_up(pytester: pytest.Pytester, w
             assert servesim.not_simulated == {"GET /api/2.1/jobs/list": 2}
         """
     )
-    result = pytester.runpytest_subprocess("-n", workers)
+    result = guests("-p", "xdist.plugin", "-n", workers)
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*calls that are not simulated*", "*2  GET /api/2.1/jobs/list"])
 
 
-def test_workers_of_xdist_each_have_their_server(pytester: pytest.Pytester):
+def test_workers_of_xdist_each_have_their_server(pytester: pytest.Pytester, guests):
     pytester.makepyfile(
         """
         import pytest
@@ -117,11 +117,11 @@ def test_workers_of_xdist_each_have_their_server(pytester: pytest.Pytester):
             assert servesim.models.stub("m") == "1"
         """
     )
-    pytester.runpytest_subprocess("-n", "2").assert_outcomes(passed=6)
+    guests("-p", "xdist.plugin", "-n", "2").assert_outcomes(passed=6)
 
 
 @pytest.mark.parametrize("how", ["marker", "option", "variable"])
-def test_an_answer_that_was_chosen_fails_a_strict_test_at_its_end(pytester, monkeypatch, how):
+def test_an_answer_that_was_chosen_fails_a_strict_test_at_its_end(pytester, guests, monkeypatch, how):
     if how == "variable":
         monkeypatch.setenv("SERVESIM_STRICT_EVIDENCE", "1")
     pytester.makepyfile(
@@ -145,6 +145,6 @@ def test_an_answer_that_was_chosen_fails_a_strict_test_at_its_end(pytester, monk
             caught.value.close()
         """
     )
-    result = pytester.runpytest_subprocess(*(["--servesim-strict-evidence"] if how == "option" else []))
+    result = guests(*(["--servesim-strict-evidence"] if how == "option" else []))
     result.assert_outcomes(passed=2, errors=1)
     result.stdout.fnmatch_lines(["rests on what servesim chose: GET /api/2.0/nothing -> 501 NOT_IMPLEMENTED"])

@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from servesim.delivery import serve, serve_run
+from servesim.delivery.cli import main
 from servesim.service.hub import WorkspaceSettings
 from servesim.service.settings import SETTINGS, settings_from
 
@@ -233,9 +234,16 @@ def test_held_requests_get_503_and_running_ones_end_when_it_stops(tmp_path):
     ],
 )
 def test_what_cannot_begin_says_why(options, said):
-    code, error = refusal(*options)
-    assert code in {1, 2}
-    assert said in " ".join(error.split())
+    result = CliRunner().invoke(main, ["serve", "--port", "0", *options])
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code in {1, 2}
+    assert said in " ".join(result.stderr.split())
+
+
+def test_the_command_that_cannot_begin_ends_with_a_code_and_a_sentence():
+    code, error = refusal("--profile", "swift")
+    assert code == 1
+    assert "there is no profile 'swift'" in error
     assert "Traceback" not in error
 
 

@@ -41,9 +41,13 @@ def examples() -> list[Example]:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory):
-    """Run the session; return what each command printed, and the server's own log."""
-    folder = tmp_path_factory.mktemp("admin")
+def ran(shared, tmp_path_factory):
+    """Give what each command of the session printed, and the server's own log."""
+    return shared("admin-session", lambda: run_session(tmp_path_factory.mktemp("admin")))
+
+
+def run_session(folder):
+    """Run the session in a folder."""
     log = folder / "serve.log"
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("DATABRICKS_", "SERVESIM_"))}
     environment = {**kept, "PATH": f"{COMMANDS}:{os.environ['PATH']}", "HOME": str(folder)}

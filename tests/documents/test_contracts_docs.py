@@ -43,9 +43,13 @@ SERVE, *SESSION = examples()
 
 
 @pytest.fixture(scope="module")
-def printed(tmp_path_factory):
-    """Run the session; return what each command printed."""
-    folder = tmp_path_factory.mktemp("contracts")
+def printed(shared, tmp_path_factory):
+    """Give what each command of the session printed."""
+    return shared("contracts-session", lambda: run_session(tmp_path_factory.mktemp("contracts")))
+
+
+def run_session(folder):
+    """Run the session in a folder."""
     log = folder / "serve.log"
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("DATABRICKS_", "SERVESIM_"))}
     environment = {**kept, "PATH": f"{COMMANDS}:{os.environ['PATH']}", "HOME": str(folder)}

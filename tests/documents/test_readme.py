@@ -23,11 +23,11 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/guide.md"])
-def test_every_python_block_passes_as_a_test_file(pytester: pytest.Pytester, page):
+def test_every_python_block_passes_as_a_test_file(pytester: pytest.Pytester, guests, page):
     sources = blocks(page, "python")
     pytester.makepyfile(**{f"test_block_{number}": source for number, source in enumerate(sources)})
     tests = sum(source.count("def test_") for source in sources)
-    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=tests)
+    guests("-W", "error").assert_outcomes(passed=tests)
 
 
 def test_the_first_session_works_as_it_is_typed(tmp_path):

@@ -43,20 +43,20 @@ def test_exit_codes_are_those_that_the_help_says(name):
     assert re.findall(r"(?:^|, |or )(\d+)(?= )", EXIT_CODES[name]) == in_help
 
 
-def test_the_plugin_has_these_options(pytester):
-    shown = pytester.runpytest_subprocess("--help").stdout.str()
+def test_the_plugin_has_these_options(guests):
+    shown = guests("--help").stdout.str()
     assert listed("Options") == set(re.findall(r"--servesim-[a-z-]+", shown))
 
 
-def test_the_plugin_has_these_fixtures(pytester):
-    shown = pytester.runpytest_subprocess("--fixtures", "-p", "no:cacheprovider").stdout.str()
+def test_the_plugin_has_these_fixtures(guests):
+    shown = guests("--fixtures", "-p", "no:cacheprovider").stdout.str()
     assert listed("Fixtures") == set(re.findall(r"(?m)^(servesim\w*)", shown))
 
 
-def test_the_marker_takes_these_arguments(pytester):
+def test_the_marker_takes_these_arguments(guests):
     arguments = listed("Arguments of `@pytest.mark.servesim`")
     assert arguments == {"scenario", *SETTINGS}
-    shown = pytester.runpytest_subprocess("--markers").stdout.str()
+    shown = guests("--markers").stdout.str()
     described = re.search(r"@pytest\.mark\.servesim\((.*?)\)", shown, re.DOTALL)[1]
     assert arguments == set(re.findall(r"(\w+)=", described))
 
@@ -90,7 +90,7 @@ def test_the_months_are_those_there_are():
     months = [f"faithful@{month}" for month in DATED]
     assert re.findall(r"`([^`]+)`", named) == months
     schema = json.loads((ROOT / "scenarios/scenario.schema.json").read_text(encoding="utf-8"))
-    assert schema["$defs"]["profile"]["properties"]["base"]["enum"] == ["faithful", *months, "instant"]
+    assert schema["$defs"]["profile"]["properties"]["base"]["enum"] == ["faithful", *months, "instant", "load"]
 
 
 def test_the_versions_are_those_that_are_declared_and_tried():

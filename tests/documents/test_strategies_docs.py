@@ -20,10 +20,10 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
-def test_every_python_block_passes_as_a_test_file(pytester: pytest.Pytester):
+def test_every_python_block_passes_as_a_test_file(pytester: pytest.Pytester, guests):
     sources = blocks("python")
     pytester.makepyfile(**{f"test_block_{number}": source for number, source in enumerate(sources)})
-    outcomes = pytester.runpytest_subprocess("-W", "error").parseoutcomes()
+    outcomes = guests("-W", "error").parseoutcomes()
     assert outcomes.keys() == {"passed"}
     assert outcomes["passed"] >= sum(max(1, source.count("def test_")) for source in sources)
 

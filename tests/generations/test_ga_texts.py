@@ -57,6 +57,7 @@ KNOWN = {
     Code.TAG_KEY_INVALID,
     Code.NOT_SERVED,
     Code.EXECUTION_LIMIT,
+    Code.PARALLEL_LIMIT,
     Code.QUEUE_FULL,
     Code.NOT_PERMITTED,
     Code.SCOPE_EXISTS,

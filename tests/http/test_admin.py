@@ -504,7 +504,8 @@ def test_the_next_deployment_fails_with_the_message(admin, wire):
     for _ in range(3):
         got = wire.call("GET", f"{ENDPOINTS}/fraud")
     assert "out of memory" in got.body.decode()
-    assert admin.get("/faults").json == {"faults": []}
+    left = admin.get("/faults").json
+    assert (left["faults"], [one["struck"] for one in left["used"]]) == ([], [1])
 
 
 def test_a_fault_is_taken_back(admin):
@@ -533,7 +534,7 @@ def test_a_fault_is_taken_back(admin):
 )
 def test_a_fault_that_is_none_is_refused(admin, fault):
     assert admin.post("/faults", fault).status == 400
-    assert admin.get("/faults").json == {"faults": []}
+    assert admin.get("/faults").json == {"faults": [], "used": []}
 
 
 def test_routes_answer_what_is_not_simulated(admin, wire):

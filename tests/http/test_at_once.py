@@ -1,5 +1,6 @@
 """A scoring request that came whole and waits for nothing is answered at once, otherwise like any other."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -7,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from servesim.http import data, rim
+from servesim.http import data, rim, whole
 
 PATH = "/serving-endpoints/fraud/invocations"
 BODY = b'{"inputs": [1]}'
@@ -152,6 +153,89 @@ def test_a_body_in_two_pieces_is_waited_for(line, wire, awaited):
     assert awaited == ["fraud"]
 
 
+@pytest.fixture
+def connection(servesim_server, line):
+    """Give the server's side of that line, and a way to hand it pieces exactly as they are."""
+    (found,) = servesim_server.server._listeners[0]._runner.server.connections
+
+    async def take(*pieces):
+        for piece in pieces:
+            found.data_received(piece)
+
+    return found, lambda *pieces: servesim_server.run(take(*pieces))
+
+
+def test_a_client_as_quick_as_the_loop_is_answered_at_once_again(line, awaited, monkeypatch):
+    call, send, early = line.request(BODY, JSON), whole.send, []
+
+    def sent(transport, reply, **options):
+        send(transport, reply, **options)
+        if not early:
+            early.append(call)
+            take = transport.get_protocol().data_received
+            asyncio.get_running_loop().call_soon(take, call)  # as uvloop reads: before aiohttp's loop goes on
+
+    monkeypatch.setattr(whole, "send", sent)
+    line.ask(line.request(BODY + b" " * 64 * 1024, JSON))
+    assert line.answer().endswith(b'{"predictions": [1]}')
+    assert awaited == ["fraud"]  # the large one
+
+
+def test_a_head_is_read_once(line, wire, monkeypatch):
+    wire.handle.models.stub("main.ml.echo", "echo")
+    wire.ready("echo", [{"entity_name": "main.ml.echo", "entity_version": "1"}])
+    read, as_ever = [], rim.RequestHandler.data_received
+
+    def noted(self, piece):
+        read.append(piece)
+        as_ever(self, piece)
+
+    monkeypatch.setattr(rim.RequestHandler, "data_received", noted)
+    numbers, path = (4, 5, 42), PATH.replace("fraud", "echo")
+    calls = [line.request(b'{"inputs": [%d]}' % number, JSON, path=path) for number in numbers]
+    for number, call in zip(numbers, calls, strict=True):
+        assert line.ask(call).endswith(b'{"predictions": [%d]}' % number)
+    assert read == [calls[0], calls[2]]  # another length is another head
+
+
+def test_no_more_than_so_many_heads_are_kept(line, connection, monkeypatch):
+    monkeypatch.setattr(rim, "HEADS_KEPT", 3)
+    for number in range(10):
+        assert line.ask(line.request(BODY, JSON, f"X-Number: {number}")).endswith(b'{"predictions": [1]}')
+        assert 0 < len(connection[0]._heads) <= 3
+
+
+def test_pieces_cut_anywhere_make_the_same_answers(line, wire, connection):
+    wire.handle.models.stub("main.ml.echo", "echo")
+    wire.ready("echo", [{"entity_name": "main.ml.echo", "entity_version": "1"}])
+    path = PATH.replace("fraud", "echo")
+    calls = [line.request(b'{"inputs": [%d]}' % number, JSON, path=path) for number in (4, 5, 6)]
+    stream, (found, take) = b"".join(calls), connection
+    line.ask(calls[0])  # its head is known from here on
+    for cut in range(1, len(stream)):
+        found._missing = 0  # as in a new connection
+        take(stream[:cut])
+        take(stream[cut:])
+        assert [line.answer()[-3:] for _ in calls] == [b"4]}", b"5]}", b"6]}"]
+
+
+@pytest.mark.parametrize("outside", ["body", "head"])
+def test_a_call_within_a_call_is_none(line, wire, connection, outside):
+    call, (_, take) = line.request(BODY, JSON), connection
+    line.ask(call)  # its head is known from here on
+    if outside == "body":
+        pieces = [line.request(call + call, JSON).removesuffix(call + call), call, call]
+    else:
+        pieces = [b"GET /api/2.0/serving-endpoints HTTP/1.1\r\nX-Head: ", call]
+    for piece in pieces:
+        take(piece)
+    assert line.answer().partition(b"\r\n")[0] == (
+        b"HTTP/1.1 400 Bad Request" if outside == "body" else b"HTTP/1.1 200 OK"
+    )
+    records = [record for record in wire.handle.workspace.record if record.kind == "scoring"]
+    assert len(records) == (2 if outside == "body" else 1)
+
+
 @pytest.mark.parametrize("after", [b"\x00\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
 def test_what_is_no_http_is_refused_as_ever(line, after):
     assert line.ask(line.request(BODY, JSON)).startswith(b"HTTP/1.1 200 ")
@@ -172,6 +256,37 @@ def test_a_request_that_a_cold_start_holds_waits_for_it(wire, awaited):
         assert line.answer().endswith(b'{"predictions": [1]}')
         assert line.ask(line.request(BODY, JSON)).endswith(b'{"predictions": [1]}')
     assert awaited == ["fraud"]  # the second time it was up
+
+
+def test_at_the_clocks_own_pace_too_until_nothing_runs(line, wire, awaited):
+    wire.handle.clock.set_mode("paced", rate=1)
+    assert b" 200 " in line.ask(line.request(BODY, JSON))
+    assert awaited == []
+    wire.handle.clock.set_mode("autojump")
+    wire.handle.clock.advance("31m")
+    wire.handle.clock.set_mode("paced", rate=1_000)
+    assert b" 200 " in line.ask(line.request(BODY, JSON))
+    assert awaited == ["fraud"]
+
+
+@pytest.mark.parametrize("taken", [{"service_time": "1s"}, {"fault": True}, {"limit": True}])
+def test_what_takes_time_or_may_be_struck_is_waited_for(line, wire, awaited, taken):
+    handle = wire.handle
+    if "fault" in taken:
+        handle.faults.add("status", operation="query", endpoint="fraud", status=503, skip=1)
+    elif "limit" in taken:
+        limits = json.dumps({"rate_limits": [{"calls": 1, "renewal_period": "minute"}]}).encode()
+        line.ask(line.request(limits, JSON, method="PUT", path="/api/2.0/serving-endpoints/fraud/rate-limits"))
+        assert [line.ask(line.request(BODY, JSON))[9:12] for _ in range(2)] == [b"200", b"429"]
+        assert awaited == []
+    else:
+        handle.models.stub("main.ml.fraud", "echo", version=9, **taken)
+        wire.ready(name="slow", entities=[{**SPLIT[0], "entity_version": "9"}])
+        line.ask(line.request(BODY, JSON, path="/serving-endpoints/slow/invocations"))
+        assert awaited == ["slow"]
+        return
+    assert b" 200 " in line.ask(line.request(BODY, JSON))
+    assert awaited == ["fraud"]
 
 
 def test_a_callable_is_waited_for(line, wire, awaited):

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ async def _replay(pool: WorkerPool, folder: Path) -> dict[str, Outcome]:
 
 
 @pytest.fixture(scope="module")
-def replayed(golden_models: Path) -> dict[str, Outcome]:
+def replayed(shared: Callable[..., dict[str, Outcome]], golden_models: Path) -> dict[str, Outcome]:
     """The pool's answer to each recorded request."""
 
     async def run() -> dict[str, Outcome]:
@@ -54,7 +55,7 @@ def replayed(golden_models: Path) -> dict[str, Outcome]:
         finally:
             await pool.close()
 
-    return asyncio.run(run())
+    return shared("replayed", lambda: asyncio.run(run()))
 
 
 def essence(status: int, content_type: str, text: str) -> tuple[Any, ...]:

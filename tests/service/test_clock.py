@@ -16,6 +16,7 @@ from servesim.core.commands import (
     Finish,
     GiveUp,
     LoadFinished,
+    NotSimulated,
     Signal,
     UpdateConfig,
     WorkerDied,
@@ -137,8 +138,8 @@ async def test_frozen_time_moves_only_when_told():
     await bench.clock.settle()
     await bench.clock.before_status(endpoint)
     await bench.clock.after_status(endpoint)
-    bench.clock.left_to_heal(endpoint)
-    await bench.clock.heal(endpoint)
+    bench.clock.healing.left_updating(endpoint)
+    await bench.clock.healing.updated(endpoint)
     assert (bench.elapsed, bench.clock.now()) == (0, START_MS)
     await bench.clock.advance(8 * MINUTE)
     assert (bench.elapsed, endpoint.in_transition) == (8 * MINUTE, True)
@@ -366,17 +367,17 @@ async def test_settle_lets_happen_what_is_due_now():
 async def test_a_conflict_leaves_the_instant_at_which_the_next_try_is_admitted():
     bench = Bench()
     endpoint = bench.create()
-    await bench.clock.heal(endpoint)
-    await bench.clock.heal(None)
+    await bench.clock.healing.updated(endpoint)
+    await bench.clock.healing.updated(None)
     assert bench.elapsed == 0
     with pytest.raises(Rejected) as caught:
         bench.put()
     assert caught.value.code is Code.UPDATING
-    bench.clock.left_to_heal(endpoint)
-    await bench.clock.heal(endpoint)
+    bench.clock.healing.left_updating(endpoint)
+    await bench.clock.healing.updated(endpoint)
     assert bench.elapsed == TO_READY
     bench.put()
-    await bench.clock.heal(endpoint)
+    await bench.clock.healing.updated(endpoint)
     assert bench.elapsed == TO_READY
 
 
@@ -651,6 +652,18 @@ async def test_fast_paced_time_rings_by_itself():
     assert bench.deployment().phase == "scaled to zero"
     asked = bench.elapsed
     assert await bench.invoke() >= asked + 10 * SECOND
+    await bench.clock.close()
+
+
+@in_a_loop
+async def test_what_is_due_rings_sooner_after_an_advance():
+    bench = Bench("paced", rate=0.001)
+    bench.create(serving=True)
+    await bench.clock.advance(30 * MINUTE - 5)
+    bench.clock.execute(NotSimulated("ana", "GET /x"))
+    ring = bench.clock._alarm.when()
+    await bench.clock.advance(3)
+    assert bench.clock._alarm.when() < ring
     await bench.clock.close()
 
 

@@ -88,7 +88,7 @@ def test_the_module_writes_the_page():
     assert written.replace("\r\n", "\n") == page()
 
 
-def test_the_example_of_the_page_passes(pytester):
+def test_the_example_of_the_page_passes(pytester, guests):
     (source,) = (block.split("```")[0] for block in page().split("```python\n")[1:])
     pytester.makepyfile(source)
-    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=1)
+    guests("-W", "error").assert_outcomes(passed=1)

@@ -45,6 +45,10 @@ class Alarm(StrEnum):
     IDLE_CHECK = "idle check"
     DRAIN_LIMIT = "drain limit"
     EXECUTION_LIMIT = "execution limit"
+    ANSWER_DUE = "answer due"
+    REPLICA_UP = "replica up"
+    SCALE_DOWN = "scale down"
+    CALL_DELAY = "call delay"
 
 
 class Due(NamedTuple):
@@ -196,13 +200,29 @@ class SetModelAccess(NamedTuple):
 
 
 class AddFault(NamedTuple):
-    """Order trouble for the next deployments that fit."""
+    """Order trouble for what fits from now on."""
 
     fault: Fault
 
 
 class RemoveFault(NamedTuple):
     """Take back an order for trouble."""
+
+    number: int
+
+
+class Strike(NamedTuple):
+    """A call of the control plane has come, which faults may strike."""
+
+    operation: str
+    """As the contracts name it."""
+    endpoint: str
+    entity: str
+    principal: Principal | None
+
+
+class EndWait(NamedTuple):
+    """A call that a fault delays has been given up."""
 
     number: int
 
@@ -329,6 +349,8 @@ Command = (
     | SetModelAccess
     | AddFault
     | RemoveFault
+    | Strike
+    | EndWait
     | Admit
     | Finish
     | GiveUp

@@ -11,14 +11,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from servesim.core.commands import EntitySpec, Signal
-from servesim.core.traffic import Traffic
 
 if TYPE_CHECKING:
     from servesim.core.access import Principal
+    from servesim.core.capacity import Usage
     from servesim.core.faults import Fault
     from servesim.core.registry import ModelVersion
     from servesim.core.routing import Ticket
     from servesim.core.timeline import Timer
+    from servesim.core.traffic import Traffic
 
 
 class Phase(StrEnum):
@@ -123,8 +124,16 @@ class Deployment:
     deadline: int = 0
     """Until when it may become ready, once built."""
     in_flight: int = 0
-    held: dict[int, Ticket] = field(default_factory=dict)
-    """By number, the oldest first."""
+    held: dict[int, Ticket] | None = None
+    """Who waits for a slot, by number, the oldest first; None if nobody ever did, as for most of ten thousand."""
+    provisioned: int = 0
+    """How many requests may be in flight."""
+    provisioned_since: int = 0
+    peak: int = 0
+    """The most that were in flight or waited since replicas were last looked at."""
+    replicas_ordered: int = 0
+    used: Usage | None = None
+    """The account of its served entity, once there is one."""
     timers: list[Timer] = field(default_factory=list)
     """Pending timers of the present phase: cancelled when it is left."""
     creator: Principal | None = None
@@ -135,4 +144,5 @@ class Deployment:
     fault: Fault | None = None
     doom: str = ""
     """Why it will fail once what is due comes."""
-    traffic: Traffic = field(default_factory=Traffic)
+    traffic: Traffic | None = None
+    """Its last minute; None if it never had a request."""

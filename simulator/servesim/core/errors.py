@@ -46,7 +46,11 @@ class Code(StrEnum):
     OPENAPI_NOT_READY = "openapi not ready"
     OPENAPI_NO_SIGNATURE = "openapi no signature"
     PERMISSIONS_MISSING = "permissions missing"
+    OPERATION_LIMIT = "operation limit"
+    PARALLEL_LIMIT = "parallel limit"
+    QPS_LIMIT = "qps limit"
     QUEUE_FULL = "queue full"
+    RATE_LIMIT = "rate limit"
     REGISTRY_UNREADABLE = "registry unreadable"
     RELOAD_FAILED = "reload failed"
     ROUTES_MISSING = "routes missing"
@@ -80,6 +84,13 @@ class Rejected(Exception):  # noqa: N818 - a refusal is an ordinary answer here,
         super().__init__(code, fields)
         self.code = code
         self.fields = fields
+        self.heals_at: int | None = None
+        """When the same would be admitted, if time alone heals it."""
+
+    def healing_at(self, instant: int | None) -> Rejected:
+        """Say when the same would be admitted; return the refusal."""
+        self.heals_at = instant
+        return self
 
     def __str__(self) -> str:
         """Say it in words, for people who call the handle."""

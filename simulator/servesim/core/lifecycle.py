@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from servesim.core import capacity, secrets, tickets
 from servesim.core import deployment as deployments
-from servesim.core import secrets, tickets
 from servesim.core.commands import Alarm, Due, LoadModel, Signal
 from servesim.core.deployment import CREATING, Cause, Deployment, Phase
-from servesim.core.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
 
 
 _ENTERED = {phase: f"deployment {phase}" for phase in Phase}
+
+_SERVES = frozenset({Phase.READY, Phase.DRAINING})
+"""Phases in which a slot that gets free is given to who waits."""
 
 BUILD_LOG_CHARACTERS = 100_000
 """How much is kept of what loading a model printed; the oldest goes first."""
@@ -76,18 +78,20 @@ def request_ended(world: Workspace, deployment: Deployment) -> None:
     """Take note that a running request ended; the last one lets its deployment rest or go."""
     deployment.in_flight -= 1
     deployment.last_active = world.timeline.now
+    if deployment.held and deployment.phase in _SERVES:
+        capacity.let_in(world, deployment)
     if deployment.in_flight:
         return
     if deployment.phase is Phase.DRAINING:
         send(world, deployment, Signal.DRAINED)
-    elif deployment.phase is Phase.READY and not deployment.timers:
+    elif deployment.phase is Phase.READY:
         _watch_idleness(world, deployment)
 
 
 def check_idle(world: Workspace, due: Due) -> None:
     """Scale a deployment to zero if it was idle for long enough, or look again when it would be."""
     deployment = world.deployments[due.deployment_id]
-    deployment.timers.clear()
+    deployment.timers = [timer for timer in deployment.timers if timer.event.what is not Alarm.IDLE_CHECK]
     idle = world.timeline.now - deployment.last_active
     if deployment.in_flight:
         return  # the last request to end looks again
@@ -98,7 +102,9 @@ def check_idle(world: Workspace, due: Due) -> None:
 
 
 def _watch_idleness(world: Workspace, deployment: Deployment) -> None:
-    if deployment.spec.scale_to_zero:
+    if not deployment.spec.scale_to_zero:
+        return
+    if not any(timer.event.what is Alarm.IDLE_CHECK for timer in deployment.timers):
         due = deployment.last_active + world.profile.idle_to_zero_ms
         _after(world, deployment, due - world.timeline.now, Alarm.IDLE_CHECK)
 
@@ -172,11 +178,12 @@ def _reloading(world: Workspace, deployment: Deployment) -> None:
 def _ready(world: Workspace, deployment: Deployment) -> None:
     deployment.last_active = world.timeline.now
     _watch_idleness(world, deployment)
-    tickets.release_held(world, deployment)
+    capacity.begin(world, deployment)
 
 
 def _starting(world: Workspace, deployment: Deployment) -> None:
     deployment.cold_starts += 1
+    capacity.usage_of(world, deployment).cold_starts += 1
     delay = _drawn(world, "cold start", deployment, deployment.cold_starts, world.profile.cold_start_ms)
     _after(world, deployment, delay, Signal.STARTED)
 
@@ -188,7 +195,7 @@ def _recovering(world: Workspace, deployment: Deployment) -> None:
 
 
 def _draining(world: Workspace, deployment: Deployment) -> None:
-    tickets.release_held(world, deployment)
+    capacity.begin(world, deployment)
     if deployment.in_flight:
         _after(world, deployment, world.profile.execution_limit_ms, Alarm.DRAIN_LIMIT)
     else:
@@ -196,10 +203,19 @@ def _draining(world: Workspace, deployment: Deployment) -> None:
 
 
 def _gone(world: Workspace, deployment: Deployment) -> None:
-    tickets.refuse_held(world, deployment)
+    _ended(world, deployment)
     # Its logs may be asked for later, and keep it; nobody asks for its metrics.
-    deployment.traffic = Traffic()
+    deployment.traffic = None
     del world.deployments[deployment.id]
+
+
+def _ended(world: Workspace, deployment: Deployment) -> None:
+    tickets.refuse_held(world, deployment)
+    capacity.end(world, deployment)
+
+
+def _scaled_to_zero(world: Workspace, deployment: Deployment) -> None:
+    capacity.end(world, deployment)
 
 
 def _nothing(_world: Workspace, _deployment: Deployment) -> None:
@@ -211,14 +227,14 @@ _ON_ENTER: dict[Phase, Callable[[Workspace, Deployment], None]] = {
     Phase.PROVISIONING: _provisioning,
     Phase.LOADING: _loading,
     Phase.READY: _ready,
-    Phase.SCALED_TO_ZERO: _nothing,
+    Phase.SCALED_TO_ZERO: _scaled_to_zero,
     Phase.STARTING: _starting,
     Phase.RECOVERING: _recovering,
     Phase.RELOADING: _reloading,
     Phase.LEAVING: _nothing,
     Phase.DRAINING: _draining,
-    Phase.FAILED: tickets.refuse_held,
-    Phase.ABORTED: tickets.refuse_held,
+    Phase.FAILED: _ended,
+    Phase.ABORTED: _ended,
     Phase.STOPPED: _nothing,
     Phase.GONE: _gone,
 }

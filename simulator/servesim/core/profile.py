@@ -1,7 +1,8 @@
 """Durations and limits as data, each with its evidence.
 
-``faithful`` is what is known of the real service; ``instant`` deploys and starts at once and limits no counts. A file
-can override single values (see ``service/profiles.py``). ``faithful@2026-11`` is what was known in that month.
+``faithful`` is what is known of the real service; ``instant`` deploys and starts at once and limits nothing; ``load``
+is ``faithful`` within seconds. A file can override single values (see ``service/profiles.py``). ``faithful@2026-11`` is
+what was known in that month.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ class Evidence(NamedTuple):
 
     grade: str
     source: str
+
+
+LIMITS = ("concurrency", "parallel", "rates", "qps", "operations")
+"""What can be limited: requests in flight and in the queue of a served entity; in flight in the workspace; by an
+endpoint's own rate limits; a second in the workspace; creates and updates. Which of them are is a profile's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,23 @@ class Profile:
     environment_limit: int = 30
     inference_table_delay_ms: int = 60 * MINUTE
     inference_table_sampling: float = 1.0
+    replica_start_ms: tuple[int, int] = (10 * SECOND, 20 * SECOND)
+    scale_down_ms: int = 5 * MINUTE
+    queue_limit: int = 64
+    parallel_limit: int = 4_096
+    qps_limit: int = 200
+    operation_limit: int = 50
+    operation_window_ms: int = 5 * MINUTE
+    limits: tuple[str, ...] = ("concurrency", "parallel", "rates")
+
+    def with_limits(self, which: str) -> Profile:
+        """Return the profile with ``all`` of LIMITS on, with ``none``, or with its own (``profile``)."""
+        match which:
+            case "all":
+                return replace(self, limits=LIMITS)
+            case "none":
+                return replace(self, limits=())
+        return self
 
 
 EVIDENCE: dict[str, Evidence] = {
@@ -60,6 +83,14 @@ EVIDENCE: dict[str, Evidence] = {
     "environment_limit": Evidence("documented", "limits page: 30 variables a served model"),
     "inference_table_delay_ms": Evidence("documented", "inference tables page: rows are there within 1 hour"),
     "inference_table_sampling": Evidence("recorded", "rows of real tables say 1.0; the share of requests in the table"),
+    "replica_start_ms": Evidence("chosen", "one more is said to come almost immediately; here it takes a cold start"),
+    "scale_down_ms": Evidence("documented", "custom models page: evaluated every 5 minutes"),
+    "queue_limit": Evidence("chosen", "requests queue up to a threshold that is documented to exist and not disclosed"),
+    "parallel_limit": Evidence("chosen", "documented to exist; as many as a workspace may have provisioned"),
+    "qps_limit": Evidence("documented", "limits page: 200 a second and workspace, route-optimized endpoints apart"),
+    "operation_limit": Evidence("documented", "limits page: 50 creates and updates in 5 minutes"),
+    "operation_window_ms": Evidence("documented", "limits page: 50 creates and updates in 5 minutes"),
+    "limits": Evidence("chosen", "all are documented; the two that few tests expect have to be asked for"),
 }
 
 FAITHFUL = Profile()
@@ -76,10 +107,30 @@ INSTANT = replace(
     cold_start_ms=(0, 0),
     recovery_ms=(0, 0),
     inference_table_delay_ms=0,
+    replica_start_ms=(0, 0),
+    limits=(),
     endpoint_limit=UNLIMITED,
     entity_limit=UNLIMITED,
     environment_limit=UNLIMITED,
 )
+
+LOAD = replace(
+    FAITHFUL,
+    name="load",
+    container_build_ms=(SECOND, SECOND),
+    resources_ms=(SECOND, SECOND),
+    config_switch_ms=(SECOND, SECOND),
+    cold_start_ms=(SECOND, 2 * SECOND),
+    recovery_ms=(SECOND, SECOND),
+    replica_start_ms=(SECOND, 2 * SECOND),
+    scale_down_ms=5 * SECOND,
+    idle_to_zero_ms=20 * SECOND,
+    deploy_timeout_cpu_ms=MINUTE,
+    deploy_timeout_gpu_ms=MINUTE,
+    deploy_timeout_large_gpu_ms=MINUTE,
+    inference_table_delay_ms=SECOND,
+)
+"""``faithful`` for load tests in real time: what takes minutes takes seconds; limits and counts stay."""
 
 DATED = {"2026-11": FAITHFUL}
 """``faithful`` by the month in which its values became known, the oldest first. What is here never changes: new
@@ -89,6 +140,7 @@ PROFILES = {
     "faithful": FAITHFUL,
     **{f"faithful@{month}": profile for month, profile in DATED.items()},
     "instant": INSTANT,
+    "load": LOAD,
 }
 
 

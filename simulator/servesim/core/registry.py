@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from servesim.core.errors import Code, Rejected
+from servesim.core.spread import Spread  # noqa: TC001 - a command that was written down is rebuilt from its type hints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,8 @@ class ModelVersion:
     registry_uri: str | None = None
     python: str | None = None
     """Another interpreter to load the model with."""
+    service_time: Spread | None = None
+    """The simulated time that a request takes; None for what its work takes by itself."""
 
 
 class Registry:

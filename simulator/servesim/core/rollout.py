@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from servesim.core import endpoint as endpoints
-from servesim.core import faults, lifecycle, permissions
+from servesim.core import lifecycle, permissions, striking
 from servesim.core.commands import Alarm, Due, Signal
 from servesim.core.deployment import BROKEN, UP, Cause, Deployment, Phase
 from servesim.core.endpoint import DEPLOYED_KEPT, Config, Deployed, Endpoint, EndpointSignal, ServedEntity
@@ -58,14 +58,14 @@ def begin(
     move(world, endpoint, signal)
     for deployment in fresh:
         if phase is Phase.BUILDING:
-            deployment.fault = faults.take(world, endpoint.name, deployment.spec.name)
+            deployment.fault = striking.take(world, endpoint.name, deployment.spec.name, principal)
             lifecycle.begin(world, deployment, Phase.PROVISIONING if deployment.built else phase)
         else:
             deployment.built = True
             lifecycle.begin(world, deployment, phase)
     endpoint.fault = None
     if not fresh:
-        endpoint.fault = faults.take(world, endpoint.name, "")
+        endpoint.fault = striking.take(world, endpoint.name, "", principal)
         endpoint.settling = _settle_later(world, endpoint)
     _switch_if_ready(world, endpoint)
 

@@ -1,4 +1,4 @@
-"""How the requests that a deployment holds go on or end when its phase changes."""
+"""How requests end without an answer of their model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from servesim.core.errors import Code, Rejected
 from servesim.core.routing import TicketState
+from servesim.core.traffic import Traffic
 
 if TYPE_CHECKING:
     from servesim.core.deployment import Deployment
@@ -13,14 +14,12 @@ if TYPE_CHECKING:
     from servesim.core.workspace import Workspace
 
 
-def release_held(world: Workspace, deployment: Deployment) -> None:
-    """Let every request that a deployment holds run, the oldest first."""
-    while deployment.held:
-        ticket = deployment.held.pop(next(iter(deployment.held)))
-        ticket.state = TicketState.RUNNING
-        ticket.started = world.timeline.now
-        deployment.in_flight += 1
-        world.released.append(ticket)
+def count(world: Workspace, ticket: Ticket, status: int) -> None:
+    """Count a request that ends now among the last minute's of its deployment."""
+    deployment, now = ticket.deployment, world.timeline.now
+    if deployment.traffic is None:
+        deployment.traffic = Traffic()
+    deployment.traffic.note(now, status, now - ticket.admitted, ticket.started - ticket.admitted)
 
 
 def refuse_held(world: Workspace, deployment: Deployment) -> None:

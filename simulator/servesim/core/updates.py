@@ -28,12 +28,14 @@ TAG_LIMIT = 1_000
 
 
 def create(world: Workspace, command: CreateEndpoint) -> Endpoint:
-    """Make an endpoint; raise ENDPOINT_EXISTS, ENDPOINT_LIMIT or what is wrong with its config."""
+    """Make an endpoint; raise ENDPOINT_EXISTS, ENDPOINT_LIMIT, OPERATION_LIMIT or what is wrong with its config."""
     if command.name in world.endpoints:
         raise Rejected(Code.ENDPOINT_EXISTS, endpoint=command.name)
     if len(world.endpoints) >= world.profile.endpoint_limit:
         raise Rejected(Code.ENDPOINT_LIMIT, limit=world.profile.endpoint_limit)
     routes = rollout.check(world, command.principal, command.config) if command.config else ()
+    if not command.serving:
+        world.limits.admit_operation(world)
     endpoint = _new_endpoint(world, command)
     world.endpoints[endpoint.name] = world.by_id[endpoint.id] = endpoint
     rollout.show(world, endpoint)
@@ -52,6 +54,7 @@ def update(world: Workspace, command: UpdateConfig) -> Endpoint:
     if (endpoint.phase, EndpointSignal.PUT_CONFIG) not in endpoints.TABLE:
         raise Rejected(Code.UPDATING, endpoint=endpoint.name)
     routes = rollout.check(world, endpoint.creator, command.config)
+    world.limits.admit_operation(world)
     if endpoint.phase is EndpointPhase.STOPPED:
         rollout.put_stopped(world, endpoint, command, routes)
     else:

@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from servesim.core import faults, lifecycle, permissions, requests, rollout, secrets, suspension, updates
+from servesim.core import (
+    capacity,
+    faults,
+    lifecycle,
+    permissions,
+    requests,
+    rollout,
+    secrets,
+    striking,
+    suspension,
+    updates,
+)
 from servesim.core.access import Directory, Level, Principal
 from servesim.core.commands import (
     AddFault,
@@ -27,6 +38,7 @@ from servesim.core.commands import (
     DeleteSecret,
     DeleteSecretAcl,
     Due,
+    EndWait,
     Finish,
     GiveUp,
     LoadFinished,
@@ -44,6 +56,7 @@ from servesim.core.commands import (
     StartEndpoint,
     Step,
     StopEndpoint,
+    Strike,
     UpdateConfig,
     WorkerDied,
 )
@@ -52,6 +65,7 @@ from servesim.core.draws import Draws
 from servesim.core.endpoint import EVENTS_KEPT
 from servesim.core.errors import Code, Rejected
 from servesim.core.eventlog import DETAIL_CHARACTERS, LOG_LINES, LogLine, keep
+from servesim.core.limits import Limits
 from servesim.core.profile import FAITHFUL, Profile
 from servesim.core.registry import Registry
 from servesim.core.timeline import START_MS, Timeline
@@ -60,7 +74,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from servesim.core.endpoint import Endpoint
-    from servesim.core.faults import Fault
     from servesim.core.routing import Ticket
 
 
@@ -76,9 +89,10 @@ class Workspace:
         self.directory = Directory()
         self.secrets: dict[str, secrets.Scope] = {}
         """Secret scopes by name; their values are not here."""
-        self.faults: dict[int, Fault] = {}
-        """Trouble that was ordered, by number, the oldest first."""
-        self.faults_ordered = 0
+        self.faults = faults.Faults()
+        self.limits = Limits()
+        self.usage: dict[tuple[str, str], capacity.Usage] = {}
+        """What served entities used, by endpoint and entity; what runs at this moment is not yet in it."""
         self.revision = 0
         """Grows with every change that a reader of any endpoint could see."""
         self.endpoints: dict[str, Endpoint] = {}
@@ -212,6 +226,10 @@ _ON_DUE: dict[Signal | Alarm, Callable[[Workspace, Due], None]] = {
     Alarm.CONFIG_SETTLED: rollout.on_settled,
     Alarm.DRAIN_LIMIT: requests.end_drain,
     Alarm.EXECUTION_LIMIT: requests.expire,
+    Alarm.CALL_DELAY: striking.wait_over,
+    Alarm.ANSWER_DUE: requests.answer_due,
+    Alarm.REPLICA_UP: capacity.replica_up,
+    Alarm.SCALE_DOWN: capacity.scale_down,
 }
 
 _HANDLERS: dict[type, Callable[[Workspace, Any], Any]] = {
@@ -230,6 +248,8 @@ _HANDLERS: dict[type, Callable[[Workspace, Any], Any]] = {
     SetModelAccess: _set_model_access,
     AddFault: faults.add,
     RemoveFault: faults.remove,
+    Strike: striking.strike_call,
+    EndWait: striking.end_wait,
     Admit: requests.admit,
     Finish: requests.finish,
     GiveUp: requests.give_up,

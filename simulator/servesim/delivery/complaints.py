@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-CHECKS = ("validate_responses", "strict_evidence")
-"""Settings that have answers looked at; each is also a variable, ``SERVESIM_...``."""
+CHECKS = ("validate_responses", "strict_evidence", "strict_faults")
+"""Settings that a run can fail by; each is also a variable, ``SERVESIM_...``."""
 
 
 class BadAnswers(AssertionError):  # noqa: N818 - a verdict, as every AssertionError is
-    """Answers broke the contracts, or rested on a choice of servesim's; the text lists them."""
+    """Answers broke the contracts, or were chosen by servesim, or faults struck nothing; the text lists them."""
 
 
 def checks_from_environment() -> dict[str, str]:
@@ -32,7 +32,9 @@ def complaints(found: Mapping[str, int]) -> Iterator[str]:
 def refuse_complaints(*found: Mapping[str, int]) -> None:
     """Raise BadAnswers if there are complaints about answers."""
     if lines := [line for each in found for line in complaints(each)]:
-        raise BadAnswers("\n".join(["servesim gave answers that this run does not accept:", *lines]))
+        only_faults = all(line.startswith("struck nothing") for line in lines)
+        what = "has faults that struck nothing" if only_faults else "gave answers"
+        raise BadAnswers("\n".join([f"servesim {what} that this run does not accept:", *lines]))
 
 
 @contextmanager

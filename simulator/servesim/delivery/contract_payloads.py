@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servesim.delivery.client import JSON
-from servesim.payloads.encode import FORMATS, Table, encode
-from servesim.payloads.example import as_request
+from servesim.payloads.encode import FORMATS, encode
+from servesim.payloads.example import as_request, table_of
 from servesim.payloads.given import signature_from
 from servesim.payloads.signature import Array, Signature, Tensor
 
@@ -72,29 +72,11 @@ def formats(sample: Sample) -> list[Sent]:
     """Return a sample in every format in which the same rows can be written; it need not be accepted in the others."""
     own = next(iter(sample.request))
     first = Sent(own, JSON, json.dumps(sample.request).encode(), sample.is_known)
-    table = _table(sample.request)
+    table = table_of(sample.request)
     if table is None:
         return [first]
     others = (encode(table, Signature(), form) for form in FORMATS if form != own)
     return [first, *(Sent(one.format, one.content_type, one.body, is_known=False) for one in others)]
-
-
-def _table(request: dict[str, Any]) -> Table | None:
-    """Return the rows of a request; None if it has others than named ones of numbers and texts."""
-    split, records = request.get("dataframe_split"), request.get("dataframe_records", request.get("instances"))
-    columns: Any
-    if isinstance(split, dict):
-        columns, data = split.get("columns"), split.get("data")
-    elif isinstance(records, list) and records and all(isinstance(record, dict) for record in records):
-        columns = list(records[0])
-        data = [list(record.values()) for record in records if list(record) == columns]
-    else:
-        return None
-    rows = data if isinstance(data, list) else []
-    if not columns or not rows or not all(isinstance(row, list) and len(row) == len(columns) for row in rows):
-        return None
-    plain = all(isinstance(cell, str | int | float) for row in rows for cell in row)
-    return Table(tuple(map(str, columns)), tuple(map(tuple, rows))) if plain else None
 
 
 def _value(column: Column) -> Any:

@@ -79,6 +79,7 @@ class Servesim(Whereabouts):
     printed = blocking(WorkspaceOperations.printed)
     cancel_update = blocking(WorkspaceOperations.cancel_update)
     requests = blocking(WorkspaceOperations.requests)
+    usage = blocking(WorkspaceOperations.usage)
     expire_tokens = blocking(WorkspaceOperations.expire_tokens)
     close = blocking(WorkspaceOperations.close)
 
@@ -135,6 +136,7 @@ class AsyncServesim(Whereabouts):
     printed = awaiting(WorkspaceOperations.printed)
     cancel_update = awaiting(WorkspaceOperations.cancel_update)
     requests = awaiting(WorkspaceOperations.requests)
+    usage = awaiting(WorkspaceOperations.usage)
     expire_tokens = awaiting(WorkspaceOperations.expire_tokens)
     close = awaiting(WorkspaceOperations.close)
 

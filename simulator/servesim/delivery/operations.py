@@ -21,6 +21,8 @@ from servesim.service import sources
 from servesim.service.instants import instant_of, iso, milliseconds, writable
 from servesim.service.routes import RouteReply, fixed_route, function_route
 from servesim.service.settings import settings_from
+from servesim.service.spreads import taking
+from servesim.service.usage import usage_rows
 from servesim.service.versions import function_version, stub_version
 
 if TYPE_CHECKING:
@@ -111,7 +113,7 @@ def awaiting(
 
 
 async def _in_words(
-    operation: Callable[Concatenate[O, P], Coroutine[Any, Any, R]], on: O, *args: P.args, **kwargs: P.kwargs
+    operation: Callable[Concatenate[O, P], Coroutine[Any, Any, R]], on: O, /, *args: P.args, **kwargs: P.kwargs
 ) -> R:
     """Await an operation; a refusal gets the text that the wire would have, as a note for the traceback."""
     try:
@@ -141,6 +143,11 @@ class WorkspaceOperations:
         """Cancel an update in progress, which the real service offers in its UI only; raise Rejected."""
         self._workspace.clock.execute(CancelUpdate(endpoint))
         await self._workspace.clock.settle()
+
+    async def usage(self) -> list[dict[str, Any]]:
+        """Return what each served entity has used: replica-seconds, requests, queue time, cold starts, refusals."""
+        self._workspace.clock.now()
+        return usage_rows(self._workspace.world)
 
     async def requests(self, last: int = 100) -> list[RequestRecord]:
         """Return the last calls with their answers, the oldest first."""
@@ -217,15 +224,17 @@ class ModelOperations:
         message: str | None = None,
         signature: dict[str, str] | Signature | None = None,
         example: Any = None,
+        service_time: Any = None,
     ) -> str:
-        """Register a version that answers by rule and return its number.
+        """Register a version that answers by rule and return its number; raise ValueError.
 
         ``behaviour``: ``constant`` gives ``value`` for every row, ``echo`` the row, ``hash`` a number from the
-        row's content, ``fail`` the 400 of a model that raised ``message``.
+        row's content, ``fail`` the 400 of a model that raised ``message``. ``service_time`` is the simulated time that
+        a request takes: ``"40ms"``, or ``{"median": "40ms", "p99": "200ms"}``.
         """
         stub = Stub(behaviour, value) if message is None else Stub(behaviour, value, message)
         number = self._number(name, version)
-        return self._add(stub_version(name, number, stub, signature, example))
+        return self._add(taking(stub_version(name, number, stub, signature, example), service_time))
 
     async def function(
         self,
@@ -235,15 +244,16 @@ class ModelOperations:
         version: str | int | None = None,
         signature: dict[str, str] | Signature | None = None,
         example: Any = None,
+        service_time: Any = None,
     ) -> str:
-        """Register a version that a Python callable answers for and return its number.
+        """Register a version that a Python callable answers for and return its number; raise ValueError.
 
         It is called as ``function(rows)`` or ``function(rows, params)``, in a thread, never on the server's loop.
-        What it raises is the 400 of a model that raised.
+        What it raises is the 400 of a model that raised. ``service_time`` is as for ``stub``.
         """
         key = self._workspace.models.keep(function)
         number = self._number(name, version)
-        return self._add(function_version(name, number, key, signature, example))
+        return self._add(taking(function_version(name, number, key, signature, example), service_time))
 
     async def mlflow(self, name: str, path: str, *, version: str | int | None = None, python: str | None = None) -> str:
         """Register a version that a real MLflow model answers for, in a worker process; return its number.

@@ -115,13 +115,16 @@ class PrincipalsHandle(Part[PrincipalOperations]):
 
 
 class FaultsHandle(Part[FaultOperations]):
-    """Trouble for the next deployments."""
+    """Trouble that is ordered."""
 
+    add = blocking(FaultOperations.add)
     fail_next = blocking(FaultOperations.fail_next)
     delay_next = blocking(FaultOperations.delay_next)
     hang_next = blocking(FaultOperations.hang_next)
     remove = blocking(FaultOperations.remove)
     list = blocking(FaultOperations.list)
+    report = blocking(FaultOperations.report)
+    unused = blocking(FaultOperations.unused)
 
 
 class AsyncSecretsHandle(Part[SecretOperations]):
@@ -141,10 +144,13 @@ class AsyncPrincipalsHandle(Part[PrincipalOperations]):
 
 
 class AsyncFaultsHandle(Part[FaultOperations]):
-    """Trouble for the next deployments, for coroutines."""
+    """Trouble that is ordered, for coroutines."""
 
+    add = awaiting(FaultOperations.add)
     fail_next = awaiting(FaultOperations.fail_next)
     delay_next = awaiting(FaultOperations.delay_next)
     hang_next = awaiting(FaultOperations.hang_next)
     remove = awaiting(FaultOperations.remove)
     list = awaiting(FaultOperations.list)
+    report = awaiting(FaultOperations.report)
+    unused = awaiting(FaultOperations.unused)

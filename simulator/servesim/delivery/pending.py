@@ -10,7 +10,7 @@ from concurrent.futures import Future, wait
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from servesim.core.routing import TicketState
+from servesim.core.routing import WAITS
 from servesim.delivery.operations import refuse_inside_model
 from servesim.models.senders import Sender, acting
 from servesim.service import waiting
@@ -61,7 +61,7 @@ class Started(Sender, Generic[T]):
         if self.outcome.done():
             return "done"
         ticket = self.ticket
-        return "held" if ticket is not None and ticket.state is TicketState.HELD else "running"
+        return "held" if ticket is not None and ticket.state in WAITS else "running"
 
 
 class StartOperations:

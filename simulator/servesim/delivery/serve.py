@@ -79,6 +79,13 @@ DEFAULTS = WorkspaceSettings()
     help=f"Durations and limits: {', '.join(PROFILES)}, or a YAML file.",
 )
 @option(
+    "--limits",
+    default=DEFAULTS.limits,
+    type=click.Choice(["profile", "all", "none"]),
+    help="What is limited: what the profile says, everything (also 200 requests a second, and 50 creates and updates "
+    "in 5 minutes), or nothing.",
+)
+@option(
     "--scenario",
     "scenarios",
     multiple=True,
@@ -127,6 +134,11 @@ DEFAULTS = WorkspaceSettings()
     is_flag=True,
     help="Fail the run (exit code 1) if an answer rested on what servesim chose because nobody knows it: "
     "docs/fidelity.md.",
+)
+@option(
+    "--strict-faults",
+    is_flag=True,
+    help="Fail the run (exit code 1) if a fault that was ordered struck nothing: docs/faults.md.",
 )
 @option(
     "--answers",

@@ -13,11 +13,13 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from servesim.core.access import ADMINS, Member, Principal
+from servesim.core.faults import unused
 from servesim.delivery.complaints import complaints
 from servesim.delivery.lines import LineLog
 from servesim.http.server import Server
 from servesim.models.host import ModelHost, Settings
 from servesim.service import sources
+from servesim.service.fault_rules import words
 from servesim.service.hub import Hub
 from servesim.service.scenario import DEFAULT_WORKSPACE, Scenario, read_scenarios
 from servesim.service.settings import settings_from
@@ -80,6 +82,7 @@ class ServeRun:
         finally:
             await server.stop()
         lines.write_now(_not_simulated(workspaces))
+        lines.write_now(_unused_faults(workspaces))
         found = [*complaints(self._hub.complaints), *complaints(server.complaints)]
         lines.write_now(f"not accepted: {complaint}" for complaint in found)
         return not found
@@ -162,6 +165,12 @@ def _exports(server: Server, options: dict[str, Any], tls: Tls | None) -> Iterat
     yield f"export SERVESIM_URL={url}"
     yield f"export SERVESIM_ADMIN_TOKEN={shlex.quote(options['admin_token'])}"
     yield f"export NO_PROXY={','.join(dict.fromkeys(('127.0.0.1', 'localhost', host)))}"
+
+
+def _unused_faults(workspaces: list[HostedWorkspace]) -> Iterator[str]:
+    for workspace in workspaces:
+        for order in () if workspace.settings.strict_faults else unused(workspace.world):
+            yield f"struck nothing in workspace {workspace.name!r}: {words(order)}"
 
 
 def _not_simulated(workspaces: list[HostedWorkspace]) -> Iterator[str]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from servesim.core.access import ADMINS, Member, Principal
-from servesim.core.commands import AddFault, CreateScope, DeleteSecret, PutSecret, RemoveFault
-from servesim.core.faults import Fault
-from servesim.service.instants import milliseconds
+from servesim.core.commands import CreateScope, DeleteSecret, PutSecret, RemoveFault
+from servesim.core.faults import unused
+from servesim.service.fault_rules import FAILED_MESSAGE, describe, order, words
 from servesim.service.tokens import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from servesim.core.faults import Fault
     from servesim.service.hub import HostedWorkspace, Hub
-
-FAILED = "servesim was told to let this deployment fail"
 
 
 class SecretOperations:
@@ -96,43 +95,51 @@ class PrincipalOperations:
 
 
 class FaultOperations:
-    """Trouble for the next deployments of an endpoint and served entity, or of any."""
+    """Trouble that is ordered: for deployments, scoring requests, and calls of the control plane."""
 
     def __init__(self, workspace: HostedWorkspace) -> None:
         """Hold on to a workspace."""
         self._workspace = workspace
 
+    async def add(self, /, effect: str, **rule: Any) -> int:
+        """Order a fault with the keys of a scenario's ``faults:`` and return its number; raise ValueError.
+
+        Which: ``operation``, ``endpoint``, ``entity``, ``principal``; when: ``skip``, ``times``, ``after``, ``before``,
+        ``share``; what: the ``effect`` with its own keys. See docs/faults.md.
+        """
+        return order(self._workspace, {"effect": effect, **rule})
+
     async def fail_next(
-        self, message: str = FAILED, *, endpoint: str | None = None, entity: str | None = None, times: int = 1
+        self, message: str = FAILED_MESSAGE, *, endpoint: str | None = None, entity: str | None = None, times: int = 1
     ) -> int:
         """Let the next deployment that fits fail with a message; return the number of this order."""
-        return self._order(Fault("fail", endpoint, entity, message, times=times))
+        return await self.add("fail", message=message, endpoint=endpoint, entity=entity, times=times)
 
     async def delay_next(
         self, by: str | float, *, endpoint: str | None = None, entity: str | None = None, times: int = 1
     ) -> int:
         """Let the next deployment that fits take ``"20m"`` longer; return the number of this order."""
-        delay = milliseconds(by)
-        if delay <= 0:
-            message = f"a delay is longer than nothing: delay_next({by!r})"
-            raise ValueError(message)
-        return self._order(Fault("delay", endpoint, entity, delay_ms=delay, times=times))
+        return await self.add("delay", delay=by, endpoint=endpoint, entity=entity, times=times)
 
     async def hang_next(self, *, endpoint: str | None = None, entity: str | None = None, times: int = 1) -> int:
         """Let the next deployment that fits hang until it times out; return the number of this order."""
-        return self._order(Fault("hang", endpoint, entity, times=times))
+        return await self.add("hang", endpoint=endpoint, entity=entity, times=times)
 
     async def remove(self, number: int) -> None:
         """Take back an order that has not been used up; raise Rejected if there is none."""
         self._workspace.clock.execute(RemoveFault(number))
 
-    async def list(self) -> dict[int, Fault]:
-        """Return the orders that are not used up by number, the oldest first."""
-        return dict(self._workspace.world.faults)
+    async def report(self) -> list[dict[str, Any]]:
+        """Return every order that was not taken back, the oldest first: what it does, ``matched`` and ``struck``."""
+        faults = self._workspace.world.faults
+        known = sorted([*faults.orders.values(), *faults.used], key=lambda order: order.number)
+        return [describe(order) for order in known]
 
-    def _order(self, fault: Fault) -> int:
-        if fault.times < 1:
-            message = f"times is a whole number from 1; got {fault.times}"
-            raise ValueError(message)
-        number: int = self._workspace.clock.execute(AddFault(fault))
-        return number
+    async def unused(self) -> list[str]:
+        """Name the orders that have struck nothing."""
+        return [words(order) for order in unused(self._workspace.world)]
+
+    async def list(self) -> dict[int, Fault]:
+        """Return the orders that are not used up by number, the oldest first, each with the times that are left."""
+        orders = self._workspace.world.faults.orders
+        return {number: order.standing() for number, order in orders.items()}

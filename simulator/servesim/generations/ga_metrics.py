@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from servesim.core.deployment import Phase
 from servesim.core.errors import Code, Rejected
-from servesim.core.traffic import BOUNDS_MS, WINDOW_S
+from servesim.core.traffic import BOUNDS_MS, WINDOW_S, Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from servesim.core.commands import EntitySpec
     from servesim.core.deployment import Deployment
     from servesim.core.endpoint import Endpoint
     from servesim.core.traffic import Histogram, Window
@@ -31,11 +30,6 @@ IDLE_CPU = 2.3
 """Percent that an idle Small endpoint was observed to use."""
 IDLE_MEMORY = 6.8
 """The same of memory; no load was observed to change it."""
-
-SMALLEST = {"Small": 4, "Medium": 8, "Large": 16}
-"""Provisioned concurrency by workload size while one replica or more runs: documented."""
-_REPLICA = 4
-"""Chosen: what one replica serves at once, where a range begins at 0."""
 
 _GPU = ("GPU", "MULTIGPU")
 _WHOLE = 100.0
@@ -79,14 +73,9 @@ def render(world: Workspace, endpoint: Endpoint) -> str:
 
 def _entity(deployment: Deployment, now: int) -> _Entity:
     spec, up = deployment.spec, deployment.phase is Phase.READY
-    provisioned = _provisioned(spec) if up else 0
-    return _Entity(spec.name, spec.workload_type.startswith(_GPU), up, provisioned, deployment.traffic.window(now))
-
-
-def _provisioned(spec: EntitySpec) -> int:
-    if spec.workload_size is not None:
-        return SMALLEST[spec.workload_size]
-    return spec.min_concurrency or min(_REPLICA, spec.max_concurrency or _REPLICA)
+    provisioned = deployment.provisioned if up else 0
+    window = (deployment.traffic or Traffic()).window(now)
+    return _Entity(spec.name, spec.workload_type.startswith(_GPU), up, provisioned, window)
 
 
 def _lines(entities: list[_Entity], now: int) -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from servesim.core.faults import UNHEARD
 from servesim.payloads.decode import loads
 from servesim.payloads.refusal import Refused
 
@@ -78,7 +79,9 @@ def rows(
 
 
 def _logged(record: Record, endpoint: str) -> bool:
-    return record.table and record.endpoint == endpoint and record.status not in UNLOGGED
+    # What a fault turned away at the door never came to the service.
+    came = not any(effect in UNHEARD for _, effect in record.faults)
+    return record.table and record.endpoint == endpoint and record.status not in UNLOGGED and came
 
 
 def _sampled(record: Record, profile: Profile, draws: Draws) -> bool:

@@ -7,9 +7,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from servesim.http.admin_call import IN_WORKSPACE, AdminCall, Operation, answer, invalid, missing
-from servesim.http.admin_why import explain
+from servesim.http.admin_why import explain, faults_of
 from servesim.service import clock, export
 from servesim.service.instants import iso
+from servesim.service.usage import usage_rows
 
 if TYPE_CHECKING:
     from servesim.core.workspace import Workspace
@@ -139,6 +140,7 @@ def _brief(one: RequestRecord) -> dict[str, Any]:
         "entity": one.entity,
         "answer_bytes": one.answer_bytes,
         "answer": _readable(one.answer) if short else None,
+        "faults": faults_of(one),
     }
 
 
@@ -157,10 +159,17 @@ async def inference_table(call: AdminCall) -> Reply:
     return answer(export.inference_table(call.workspace, call.parameters["endpoint"]))
 
 
+async def usage(call: AdminCall) -> Reply:
+    """Answer what each served entity has used and has now."""
+    call.workspace.clock.now()
+    return answer({"usage": usage_rows(call.workspace.world)})
+
+
 OPERATIONS = (
     Operation("GET", IN_WORKSPACE + "/events", events, "the event log: ?after=SEQUENCE&limit=&endpoint=&wait=SECONDS"),
     Operation("GET", IN_WORKSPACE + "/requests", list_requests, "the last requests: ?limit=&endpoint=&kind="),
     Operation("GET", IN_WORKSPACE + "/requests/{request}", get_request, "one request with body and answer"),
     Operation("GET", IN_WORKSPACE + "/requests/{request}/why", why, "why it went as it did, in words"),
+    Operation("GET", IN_WORKSPACE + "/usage", usage, "what each served entity has used and has now"),
     Operation("GET", IN_WORKSPACE + "/inference-table/{endpoint}", inference_table, "rows of an inference table"),
 )

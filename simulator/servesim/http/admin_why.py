@@ -22,6 +22,7 @@ _GRADES = {
     "observed": "the text was seen, if not word for word",
     "chosen": "the real text is not known; this one is servesim's",
     "route": "a route of yours answered",
+    "injected": "a fault ordered it",
 }
 
 
@@ -37,8 +38,31 @@ def explain(one: RequestRecord, texts: Mapping[Code, ga_texts.Text] = ga_texts.T
         "held": _held(one),
         "answered": {"at": iso(one.instant), "status": one.status, "by": _answered_by(one), "ms": _ran_ms(one)},
         "refused": refused,
+        "faults": faults_of(one),
     }
-    return {**facts, "story": [*_asked(one), *_routing(one), *_waiting(one), *_ending(one, refused)]}
+    story = [*_asked(one), *_routing(one), *_waiting(one), *_trouble(one), *_ending(one, refused)]
+    return {**facts, "story": story}
+
+
+def faults_of(one: RequestRecord) -> list[dict[str, Any]]:
+    """Return the ordered faults that struck a request, as JSON."""
+    return [{"number": number, "effect": effect} for number, effect in one.faults]
+
+
+_IN_PLACE = {"status", "reset", "expire_token"}
+"""Effects of faults that let no model answer."""
+_EFFECTS = {
+    "status": "another answer stands in place of its own",
+    "delay": "it took longer",
+    "crash": "the process of its served entity ended",
+    "skew": "the router dealt by other shares than those of the config",
+    "reset": "its connection was reset, and nothing happened",
+    "truncate": "its answer was cut short",
+    "garble": "its answer was garbled",
+    "lose_reply": "it was carried out, and the answer was lost",
+    "stale": "it was answered with what had been so before",
+    "expire_token": "its token counted as expired",
+}
 
 
 # --- facts ----------------------------------------------------------------------------------------
@@ -91,7 +115,7 @@ def _words(one: RequestRecord) -> str:
 
 
 def _answered_by(one: RequestRecord) -> dict[str, str] | None:
-    if one.started is None or one.code is not None:
+    if one.started is None or one.code is not None or _IN_PLACE & {effect for _, effect in one.faults}:
         return None
     return {"entity": one.entity, "model": one.model, "version": one.version, "deployment_id": one.deployment_id}
 
@@ -160,6 +184,11 @@ def _waiting(one: RequestRecord) -> Iterator[str]:
     line = f"It was held from {held['from']}"
     line += f" to {held['to']} ({_span(held['ms'])} of simulated time)" if held["to"] else ""
     yield f"{line}: it waited for {held['waited_for']}, due at {held['due']}."
+
+
+def _trouble(one: RequestRecord) -> Iterator[str]:
+    for number, effect in one.faults:
+        yield f"Fault {number} struck it, which was ordered: {_EFFECTS.get(effect, effect)}."
 
 
 def _ending(one: RequestRecord, refused: dict[str, Any] | None) -> Iterator[str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from servesim.core.commands import AddFault, RemoveFault, SetModelAccess
-from servesim.core.faults import Fault
+from servesim.core.commands import RemoveFault, SetModelAccess
 from servesim.http.admin_call import IN_WORKSPACE, AdminCall, Operation, Refused, answer, invalid, is_loopback, missing
 from servesim.service.documents import DocumentError, given_document
-from servesim.service.instants import milliseconds
+from servesim.service.fault_rules import KEYS, describe, order
 from servesim.service.routes import read_route
 from servesim.service.scenario import add_model
 
@@ -18,11 +17,6 @@ if TYPE_CHECKING:
     from servesim.core.workspace import Workspace
     from servesim.http.reply import Reply
     from servesim.http.server import Server
-
-EFFECTS = ("fail", "delay", "hang")
-FAILED_MESSAGE = "servesim was told to let this deployment fail"
-MOST_TIMES = 1_000_000
-
 
 # --- models ---------------------------------------------------------------------------------------
 
@@ -93,55 +87,30 @@ def _are_names(value: Any) -> bool:
 
 
 async def list_faults(call: AdminCall) -> Reply:
-    """Answer the trouble that is still to come, the oldest order first."""
-    return answer({"faults": [_fault(number, fault) for number, fault in call.workspace.world.faults.items()]})
+    """Answer the trouble that is still to come, the oldest order first, and under ``used`` what is used up."""
+    call.workspace.clock.now()
+    faults = call.workspace.world.faults
+    to_come = [describe(order) for order in faults.orders.values()]
+    return answer({"faults": to_come, "used": [describe(order) for order in faults.used]})
 
 
 async def post_fault(call: AdminCall) -> Reply:
-    """Order trouble for the next deployment, or update, of an endpoint and entity, or of any."""
-    workspace = call.workspace
-    body = await call.body("effect", "endpoint", "entity", "message", "delay", "times")
-    fault = _read_fault(body)
-    number: int = workspace.clock.execute(AddFault(fault))
-    return answer(_fault(number, fault), 201)
+    """Order trouble for deployments, scoring requests or calls of the control plane."""
+    workspace, rule = call.workspace, await call.body(*KEYS)
+    try:
+        number = order(workspace, rule)
+    except (ValueError, OverflowError) as error:
+        raise invalid(f"{error}.") from error
+    return answer(describe(workspace.world.faults.orders[number]), 201)
 
 
 async def delete_fault(call: AdminCall) -> Reply:
     """Take an order back."""
     workspace, number = call.workspace, call.parameters["number"]
-    if _number(number) not in workspace.world.faults:
+    if _number(number) not in workspace.world.faults.orders:
         raise missing(f"There is no fault {number[:40]!r}: used up, or never ordered. GET .../faults lists them.")
     workspace.clock.execute(RemoveFault(_number(number)))
     return answer({})
-
-
-def _read_fault(body: dict[str, Any]) -> Fault:
-    effect = body.get("effect")
-    if effect not in EFFECTS:
-        raise invalid(f"effect must be one of {', '.join(EFFECTS)}; got {effect!r}.")
-    for name in ("endpoint", "entity", "message"):
-        if not isinstance(body.get(name), str | None):
-            raise invalid(f"{name} must be text; got {body[name]!r}.")
-    times = body.get("times", 1)
-    if not isinstance(times, int) or isinstance(times, bool) or not 1 <= times <= MOST_TIMES:
-        raise invalid(f"times must be a whole number from 1 to {MOST_TIMES:,}; got {times!r}.")
-    if (effect == "delay") != ("delay" in body):
-        raise invalid('The effect delay, and no other, needs to know how long: {"effect": "delay", "delay": "20m"}.')
-    message = body.get("message") or (FAILED_MESSAGE if effect == "fail" else "")
-    delay_ms = _delay(body["delay"]) if effect == "delay" else 0
-    return Fault(effect, body.get("endpoint"), body.get("entity"), message, delay_ms, times)
-
-
-def _delay(written: Any) -> int:
-    if not isinstance(written, str | int | float) or isinstance(written, bool):
-        raise invalid(f'delay must be a duration such as "20m"; got {written!r}.')
-    try:
-        delay = milliseconds(written)
-    except (ValueError, OverflowError) as error:
-        raise invalid(f"delay: {error}.") from error
-    if delay <= 0:
-        raise invalid(f"delay must be longer than nothing; got {written!r}.")
-    return delay
 
 
 # --- routes ---------------------------------------------------------------------------------------
@@ -178,24 +147,12 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1  # noqa: PLR2004 - nothing has more digits
 
 
-def _fault(number: int, fault: Fault) -> dict[str, Any]:
-    return {
-        "number": number,
-        "effect": fault.effect,
-        "endpoint": fault.endpoint,
-        "entity": fault.entity,
-        "message": fault.message,
-        "delay_ms": fault.delay_ms,
-        "times": fault.times,
-    }
-
-
 OPERATIONS = (
     Operation("GET", IN_WORKSPACE + "/models", list_models, "the registered model versions"),
     Operation("POST", IN_WORKSPACE + "/models", post_model, "register one, written as in a scenario's models:"),
     Operation("PUT", IN_WORKSPACE + "/models/{model}/access", put_access, "say who may execute it"),
-    Operation("GET", IN_WORKSPACE + "/faults", list_faults, "the trouble that was ordered and has not come yet"),
-    Operation("POST", IN_WORKSPACE + "/faults", post_fault, "order some for the next deployment: fail, delay, hang"),
+    Operation("GET", IN_WORKSPACE + "/faults", list_faults, "the trouble that was ordered: to come, and used up"),
+    Operation("POST", IN_WORKSPACE + "/faults", post_fault, "order some, written as in a scenario's faults:"),
     Operation("DELETE", IN_WORKSPACE + "/faults/{number}", delete_fault, "take an order back"),
     Operation("GET", IN_WORKSPACE + "/routes", list_routes, "the routes that answer what is not simulated"),
     Operation("POST", IN_WORKSPACE + "/routes", post_route, "add one, written as in a scenario's routes:"),

@@ -31,6 +31,8 @@ class Call(NamedTuple):
     request: web.BaseRequest
     session: Session
     parameters: dict[str, str]
+    kept: bytes | None = None
+    """Its body, if that was read already."""
 
     @property
     def base_url(self) -> str:
@@ -39,7 +41,7 @@ class Call(NamedTuple):
 
     async def json(self) -> Any:
         """Read a control-plane body; raise MALFORMED_BODY or BODY_TOO_LARGE."""
-        body = await read_body(self.request, CONTROL_BODY_LIMIT)
+        body = await read_body(self.request, CONTROL_BODY_LIMIT) if self.kept is None else self.kept
         if not body:
             raise Rejected(Code.MALFORMED_BODY, reason="it is empty; send a JSON object")
         try:

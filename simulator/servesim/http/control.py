@@ -13,6 +13,7 @@ from servesim.core.rollout import shows_fault
 from servesim.generations import ga, ga_requests
 from servesim.http.reply import INJECTED, Reply, encode
 from servesim.service import sources
+from servesim.service.healing import OPERATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -110,19 +111,24 @@ class ControlPlane:
         endpoint = workspace.world.get(name)
         workspace.world.require(call.session.principal, endpoint, Level.CAN_MANAGE)
         check_config(command.config, workspace.world.profile)
-        await workspace.clock.heal(endpoint)
+        await workspace.clock.healing.updated(endpoint)
         if not endpoint.in_transition:
             await sources.provide(workspace, command.config)
         try:
             return await self._change(call, command)
         except Rejected as rejected:
             if rejected.code is Code.UPDATING:
-                workspace.clock.left_to_heal(workspace.world.endpoints[name])
+                workspace.clock.healing.left_updating(workspace.world.endpoints[name])
             raise
 
     async def _change(self, call: Call, command: CreateEndpoint | UpdateConfig) -> Reply:
         clock = call.session.workspace.clock
-        endpoint = clock.execute(command)
+        await clock.healing.healed(OPERATION)
+        try:
+            endpoint = clock.execute(command)
+        except Rejected as refusal:
+            clock.healing.left(OPERATION, refusal)
+            raise
         reply = self._rendered.whole(call, endpoint)
         await clock.settle()
         return reply

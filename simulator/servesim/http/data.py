@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from servesim.core.errors import Code, Rejected
 from servesim.core.rollout import shows_fault
 from servesim.core.routing import Ticket, TicketState
+from servesim.http import trouble
 from servesim.http.auth import SCORING
 from servesim.http.calls import read_body
 from servesim.http.reply import INJECTED, REQUEST_ID_HEADER, SERVED_MODEL_HEADER, Reply, refusal
@@ -60,7 +61,7 @@ def invoke_now(session: Session, asked: Asked, body: bytes) -> Reply:
     ticket: Ticket | None = None
     code: Code | None = None
     try:
-        ticket = gateway.admit(asked.endpoint, asked.entity, principal)
+        ticket = gateway.admit(asked.endpoint, asked.entity, principal, at_once=True)
         answer = gateway.answer_now(ticket, body, asked.content_type)
     except Rejected as rejected:
         code, reply = rejected.code, _refused(workspace, asked.endpoint, rejected, request_id)
@@ -85,6 +86,7 @@ async def invoke(request: web.BaseRequest, session: Session, asked: Asked) -> Re
     refused: Rejected | None = None
     try:
         body = await read_body(request, world.profile.payload_limit_bytes)
+        await gateway.heal(endpoint, principal)
         ticket = gateway.admit(endpoint, entity, principal)
         if ticket.state is TicketState.HELD:
             timer = waiting.timer_of(world, ticket)
@@ -96,6 +98,9 @@ async def invoke(request: web.BaseRequest, session: Session, asked: Asked) -> Re
         # The record outlives the call: without its traceback the refusal keeps nothing else alive.
         refused = rejected.with_traceback(None)
         reply = _refused(workspace, endpoint, refused, request_id)
+    if ticket is not None and ticket.struck is not None:
+        reply = trouble.scored(reply, ticket.struck, workspace)
+        refused = refused if ticket.struck.lets_in else None
     code = refused.code if refused else None
     record.scored(world, (request_id, target, principal, endpoint, entity, body, reply, ticket, timer, code))
     return reply

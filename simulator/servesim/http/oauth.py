@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from servesim.core.access import Level
+from servesim.http import trouble
 from servesim.http.auth import SCORING, basic_pair
-from servesim.http.calls import read_body
+from servesim.http.calls import Call, read_body
 from servesim.http.oauth_paths import DISCOVERY, OIDC, TOKEN
 from servesim.http.reply import Reply, encode
 
@@ -58,9 +59,18 @@ async def answer(server: Server, request: web.BaseRequest, path: str, bound: Hos
         if path == DISCOVERY and request.method == "GET":
             return _discovery(server, request)
         _check_call(request, path)
-        grant = await _granted(server, request, bound)
+        session, objects = await _asked(server, request, bound)
     except Refusal as refusal:
         return refusal.reply
+
+    async def grant(_call: Call) -> Reply:
+        return _granted(server.hub.grant(session, objects))
+
+    call = Call(request, session, {})
+    return await (trouble.answer(call, "get_token", grant) if session.workspace.world.faults.calls else grant(call))
+
+
+def _granted(grant: Grant) -> Reply:
     document = {
         "access_token": grant.token,
         "token_type": "Bearer",
@@ -97,7 +107,9 @@ def _base_url(server: Server, request: web.BaseRequest) -> str:
     return f"{server.scheme}://{host if _HOST.fullmatch(host) else server.address}"
 
 
-async def _granted(server: Server, request: web.BaseRequest, bound: HostedWorkspace | None) -> Grant:
+async def _asked(
+    server: Server, request: web.BaseRequest, bound: HostedWorkspace | None
+) -> tuple[Session, frozenset[str]]:
     form = await _form(request)
     kind = form.get("grant_type")
     if kind == CLIENT_CREDENTIALS:
@@ -117,7 +129,7 @@ async def _granted(server: Server, request: web.BaseRequest, bound: HostedWorksp
     if not all(_may_query(session, path.removeprefix(SCORING)) for path in objects):
         description = "User is not authorized to the requested authorizations"
         raise Refusal(401, BAD_DETAILS, description, "recorded")
-    return server.hub.grant(session, objects)
+    return session, objects
 
 
 async def _form(request: web.BaseRequest) -> dict[str, str]:

@@ -68,10 +68,10 @@ class Operations:
         name = call.parameters["name"]
         command = ga_settings.read_telemetry(name, await call.json(), call.session.principal)
         endpoint = _endpoint(call, Level.CAN_MANAGE)
-        await workspace.clock.heal(endpoint)
+        await workspace.clock.healing.updated(endpoint)
         endpoint = workspace.world.get(name)
         if endpoint.in_transition:
-            workspace.clock.left_to_heal(endpoint)
+            workspace.clock.healing.left_updating(endpoint)
             raise Rejected(Code.TELEMETRY_WHILE_UPDATING, endpoint=name)
         if endpoint.active is None:
             raise Rejected(Code.TELEMETRY_UNSUPPORTED, endpoint=name)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servesim.generations import ga_texts
+from servesim.service import injected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +23,18 @@ REQUEST_ID_HEADER = "X-Request-Id"
 
 EVIDENCE_HEADER = "X-Servesim-Evidence"
 """A request that has it, whatever its value, gets the grade of its answer in the same header."""
-INJECTED = "injected"
+INJECTED = injected.GRADE
 """The grade of an answer that shows what a fault did that somebody ordered."""
+
+
+class Trouble(NamedTuple):
+    """What ordered faults did to an answer."""
+
+    numbers: tuple[int, ...]
+    effects: tuple[str, ...]
+    """Of each number."""
+    ends: int | None = None
+    """After how many bytes of the body the connection ends; below 0 before the answer; None if it stays."""
 
 
 class Reply(NamedTuple):
@@ -34,6 +45,7 @@ class Reply(NamedTuple):
     content_type: str = JSON
     headers: Mapping[str, str] = MappingProxyType({})
     grade: str = ""
+    trouble: Trouble | None = None
 
 
 def graded(reply: Reply) -> Reply:

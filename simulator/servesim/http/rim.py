@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiohttp import HttpVersion11, web
 from aiohttp.http import HttpRequestParser, RawRequestMessage
@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from aiohttp import StreamReader
-
     from servesim.http.reply import Reply
 
-    AnswerNow = Callable[[RawRequestMessage, StreamReader], Reply | None]
+    AnswerNow = Callable[[RawRequestMessage, bytes], Reply | None]
     """Answers what waits for nothing, and returns None for any other request."""
 
 MOST_CONNECTIONS = 10_000
+
+HEADS_KEPT = 256
+"""How many heads of requests are kept as they were read; then all are read anew."""
+_END = b"\r\n\r\n"
 _COUNTS_WAITING = hasattr(HttpRequestParser, "message_consumed")
 """aiohttp's parser counts the requests that wait since 3.14."""
 
@@ -44,12 +46,13 @@ class Rim(web.Server):
         self._answer_now = answer_now
         self._most = most
         self._by_age: dict[RequestHandler, None] = {}
+        self._heads: dict[bytes, _Head] = {}
 
     def __call__(self) -> RequestHandler:
         """Make the protocol of one more connection."""
         if not KNOWS_AIOHTTP:
             return super().__call__()
-        return _Connection(self, self._answer_now, loop=self._loop, **self._kwargs)
+        return _Connection(self, self._answer_now, self._heads, loop=self._loop, **self._kwargs)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """Let one in, and perhaps another one go."""
@@ -69,61 +72,98 @@ class Rim(web.Server):
         super().connection_lost(handler, exc)
 
 
+class _Head(NamedTuple):
+    """The head of a POST that may be answered at once, as aiohttp read it."""
+
+    message: RawRequestMessage
+    length: int
+    """Bytes of the body that follows."""
+
+
 class _Connection(RequestHandler):
     """aiohttp's connection, which answers at once what waits for nothing: a request alone that came whole.
 
-    aiohttp's task, request and response cost more than such an answer. Its own loop sleeps on and never hears of it.
+    aiohttp's task, request and response cost more than such an answer, and so does reading the same head again. Its
+    own loop sleeps on and never hears of it.
     """
 
-    __slots__ = ("_answer_now",)
+    __slots__ = ("_answer_now", "_heads", "_missing")
 
-    def __init__(self, manager: web.Server, answer_now: AnswerNow, **options: Any) -> None:
-        """Take what ``RequestHandler`` takes."""
+    def __init__(self, manager: web.Server, answer_now: AnswerNow, heads: dict[bytes, _Head], **options: Any) -> None:
+        """Take what ``RequestHandler`` takes, and the heads that have been read."""
         super().__init__(manager, **options)
         self._answer_now = answer_now
+        self._heads = heads
+        self._missing = 0
+        """Bytes until the next head begins; below 0 once nobody knows."""
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, and answer it or wake the loop that will."""
-        waiter = self._waiter
-        if waiter is None or waiter.done():
-            super().data_received(data)
-            return
-        self._waiter = None  # parsing shall not wake it
-        try:
-            super().data_received(data)
-        finally:
-            self._waiter = waiter
-        if self._messages and not self._has_answered():
-            waiter.set_result(None)
+        """Take what came; a turn later while aiohttp's loop is about to sleep.
+
+        uvloop reads before that loop resumes after an answer. A client that is quick would never get out of the long
+        way: each of its requests would find the loop awake.
+        """
+        if self._waiter is None and self._current_request is None:
+            self._loop.call_soon(self._take, data)
+        else:
+            self._take(data)
 
     def resume_reading(self, *arguments: Any, **options: Any) -> None:
         """Go on reading; where nothing was paused aiohttp would parse an empty piece for every body."""
         if self._reading_paused:
             super().resume_reading(*arguments, **options)
 
-    def _has_answered(self) -> bool:
-        transport = self.transport
-        message, body = self._messages[0]
-        if (
-            len(self._messages) > 1
-            or not isinstance(message, RawRequestMessage)  # but a malformed one
-            or message.method != "POST"
-            or message.version != HttpVersion11
-            or message.should_close
-            or message.chunked
-            or message.upgrade
-            or not body.is_eof()
-            or self._paused
-            or transport is None
-            or transport.is_closing()
-        ):
+    def _take(self, data: bytes) -> None:
+        """Answer what came, or leave it to aiohttp."""
+        if self._missing:
+            self._missing -= len(data)
+            super().data_received(data)
+            return
+        end = data.find(_END) + len(_END)
+        head = self._heads.get(data[:end])
+        if head is None:
+            self._read(data, end)
+        elif end + head.length != len(data) or not self._has_answered(head.message, data[end:]):
+            self._missing = end + head.length - len(data)
+            super().data_received(data)
+
+    def _read(self, data: bytes, end: int) -> None:
+        """Have a head read, and answer it or wake the loop that will."""
+        waiter, before = self._waiter, len(self._messages)
+        self._waiter = None  # parsing shall not wake it
+        try:
+            super().data_received(data)
+        finally:
+            self._waiter = waiter
+        is_one = len(self._messages) == before + 1
+        message = self._messages[-1][0] if is_one else None
+        if not isinstance(message, RawRequestMessage) or message.chunked or message.upgrade:
+            self._missing = -1  # in a head, after several, after what is none
+        else:
+            length = int(message.headers.get("Content-Length", 0))
+            self._missing = end + length - len(data)
+            if message.method == "POST" and message.version == HttpVersion11 and not message.should_close:
+                self._keep(data[:end], _Head(message, length))
+                if not (self._missing or before) and self._has_answered(message, data[end:]):
+                    self._messages.popleft()
+                    if _COUNTS_WAITING and self._parser is not None:
+                        self._parser.message_consumed()
+                    return
+        if self._messages and waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _keep(self, read: bytes, head: _Head) -> None:
+        if len(self._heads) >= HEADS_KEPT:
+            self._heads.clear()
+        self._heads[read] = head
+
+    def _has_answered(self, message: RawRequestMessage, body: bytes) -> bool:
+        transport, waiter = self.transport, self._waiter
+        if waiter is None or waiter.done() or self._paused or transport is None or transport.is_closing():
             return False
         reply = self._answer_now(message, body)
         if reply is None:
             return False
-        self._messages.popleft()
-        if _COUNTS_WAITING and self._parser is not None:
-            self._parser.message_consumed()
         self._next_keepalive_close_time = self._loop.time() + self.keepalive_timeout
         send(transport, reply)
         return True

@@ -13,8 +13,8 @@ from yarl import URL
 
 from servesim.core.errors import Rejected
 from servesim.generations import ga_texts
-from servesim.http import data, examples, login, oauth_paths, routed, serving
-from servesim.http.auth import SCORING, Unauthenticated, find_session
+from servesim.http import data, examples, login, oauth_paths, routed, serving, trouble
+from servesim.http.auth import SCORING, Unauthenticated, find_session, token_of
 from servesim.http.calls import Call, not_simulated
 from servesim.http.log import line, shown, wire_logger
 from servesim.http.reply import EVIDENCE_HEADER, Reply, encode, error, graded, refusal
@@ -22,6 +22,7 @@ from servesim.http.rim import Rim, room_for_connections
 from servesim.http.sent import heard
 from servesim.http.whole import respond
 from servesim.service.mover import Stopping
+from servesim.service.operation_names import operation_of
 from servesim.service.patterns import Pattern, simulated
 from servesim.service.record import Managed, Sent
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine
     from ssl import SSLContext
 
-    from aiohttp import StreamReader
     from aiohttp.http import RawRequestMessage
 
     from servesim.http.admin import Admin
@@ -49,9 +49,6 @@ SERVING = ("/api/2.0/serving-endpoints", "/api/2.0/permissions/serving-endpoints
 
 OUTSIDE = (ADMIN, oauth_paths.OIDC + "/")
 """What paths begin with that no workspace's token is needed for; one that is read as a whole stands beside it."""
-
-CLIENT_GONE = 499
-"""A status for nobody: aiohttp wants an answer even where the connection has ended."""
 
 
 class Server:
@@ -185,20 +182,21 @@ class Server:
                 reply = await answer
         except Exception as problem:  # noqa: BLE001 - the one place that keeps our own failures from clients
             if isinstance(problem, ConnectionError) and request.transport is None:
-                return web.Response(status=CLIENT_GONE)  # nobody is there to read it
+                return web.Response(status=trouble.CLIENT_GONE)  # aiohttp wants an answer, and nobody is there
             reply = self._refused(request.method, session, path, problem)
+        if trouble.ends_token(reply):
+            self.hub.tokens.end(token_of(request.headers.get("Authorization", "")))
         if session is not None and not path.startswith(SCORING):
             sent = Sent(reply.status, reply.body, reply.content_type, reply.grade)
-            session.workspace.record.managed(session.workspace.world, Managed(request.method, path, principal, sent))
+            managed = Managed(request.method, path, principal, sent, reply.trouble)
+            session.workspace.record.managed(session.workspace.world, managed)
         reply = self._looked_at(session, request, path, reply)
         if self._log_call is not None:
             self._log_call(line(principal, request.method, path, reply))
         return respond(request, reply)
 
-    def _answer_now(
-        self, bound: HostedWorkspace | None, message: RawRequestMessage, body: StreamReader
-    ) -> Reply | None:
-        """Answer a POST whose body has come if it is a scoring request that waits for nothing; None for any other."""
+    def _answer_now(self, bound: HostedWorkspace | None, message: RawRequestMessage, body: bytes) -> Reply | None:
+        """Answer a POST if it is a scoring request that waits for nothing; None for any other."""
         path = message.path.partition("?")[0]
         session = self.hub.tokens.find_header(message.headers.get("Authorization", ""))
         asked = data.asked_for(message.path, path, message.headers.get("Content-Type"))
@@ -207,10 +205,10 @@ class Server:
         workspace = session.workspace
         if (bound is not None and workspace is not bound) or workspace.serving_disabled:
             return None
-        if not workspace.gateway.waits_for_nothing(asked.endpoint, body.total_bytes):
+        if not workspace.gateway.waits_for_nothing(asked.endpoint, len(body), session.principal):
             return None
         try:
-            reply = data.invoke_now(session, asked, body.read_nowait())
+            reply = data.invoke_now(session, asked, body)
         except Exception as problem:  # noqa: BLE001 - as in `_answer`
             reply = self._refused(message.method, session, path, problem)
         reply = self._looked_at(session, message, path, reply)
@@ -278,7 +276,13 @@ class Server:
             advice = _advice(getattr(found.http_exception, "allowed_methods", ()))
             raise not_simulated(request, session, advice)
         handler: Callable[[Call], Awaitable[Reply]] = found.handler  # type: ignore[assignment]  # one of the table
-        return await handler(Call(request, session, dict(found)))
+        call = Call(request, session, dict(found))
+        if session.workspace.world.faults.calls:
+            resource = found.route.resource
+            operation = operation_of(request.method, "" if resource is None else resource.canonical)
+            if operation is not None:
+                return await trouble.answer(call, operation, handler)
+        return await handler(call)
 
     def _refused(self, method: str, session: Session | None, path: str, problem: Exception) -> Reply:
         """Answer a call that was refused, or that we failed to answer."""

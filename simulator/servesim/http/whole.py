@@ -7,6 +7,8 @@ the same answer is the same bytes.
 
 from __future__ import annotations
 
+import socket
+import struct
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,8 @@ _ONE_PIECE_BYTES = 64 * 1024
 
 def respond(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     """Return the response for a reply; HEAD and HTTP/1.0, which nobody uses here, are left to aiohttp."""
+    if reply.trouble is not None and reply.trouble.ends is not None:
+        return _BrokenResponse(request, reply, reply.trouble.ends)
     if request.version == HttpVersion11 and request.method != "HEAD":
         return _WholeResponse(request, reply)
     headers = {"Content-Type": reply.content_type, **reply.headers}
@@ -58,6 +62,48 @@ class _WholeResponse(web.StreamResponse):
         send(transport, self._reply, stays=self._wants_more)
         if transport.get_write_buffer_size():
             await self._to.writer.drain()
+
+
+class _Pieces(list[bytes]):
+    """What would be written, as pieces."""
+
+    write = list.append
+    writelines = list.extend
+
+
+class _BrokenResponse(_WholeResponse):
+    """A reply whose connection ends before all of it was sent, as a fault ordered."""
+
+    __slots__ = ("_ends",)
+
+    def __init__(self, request: web.BaseRequest, reply: Reply, ends: int) -> None:
+        """Keep where it ends: after so many bytes of the body; -1 before the answer, -2 by a reset."""
+        super().__init__(request, reply)
+        self._wants_more = False
+        self._ends = ends
+
+    async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002 - the base class's signature
+        """Send what is sent, and end the connection."""
+        transport = self._to.transport
+        if transport is None or transport.is_closing():
+            return
+        if self._ends < -1:
+            _reset(transport)
+            return
+        if self._ends >= 0:
+            pieces = _Pieces()
+            send(pieces, self._reply)  # type: ignore[arg-type]  # it writes, and no more is asked of a transport here
+            whole = b"".join(pieces)
+            transport.write(whole[: len(whole) - len(self._reply.body) + self._ends])
+        transport.close()
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """End a connection with a TCP reset: one that lingers for no time sends it when it is closed."""
+    found = transport.get_extra_info("socket")
+    if found is not None:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 def send(transport: asyncio.Transport, reply: Reply, *, stays: bool = True) -> None:

@@ -3,6 +3,8 @@
 import json
 from typing import Any, Final
 
+from servesim.payloads.encode import Table
+
 FORMATS: Final = frozenset({"dataframe_split", "dataframe_records", "instances", "inputs"})
 
 
@@ -16,3 +18,21 @@ def as_request(example: str) -> Any:
     rows = document if isinstance(document, list) else [document]
     kind = "dataframe_records" if rows and all(isinstance(row, dict) for row in rows) else "instances"
     return {kind: rows}
+
+
+def table_of(request: dict[str, Any]) -> Table | None:
+    """Return the rows of a request; None if it has others than named ones of numbers and texts."""
+    split, records = request.get("dataframe_split"), request.get("dataframe_records", request.get("instances"))
+    columns: Any
+    if isinstance(split, dict):
+        columns, data = split.get("columns"), split.get("data")
+    elif isinstance(records, list) and records and all(isinstance(record, dict) for record in records):
+        columns = list(records[0])
+        data = [list(record.values()) for record in records if list(record) == columns]
+    else:
+        return None
+    rows = data if isinstance(data, list) else []
+    if not columns or not rows or not all(isinstance(row, list) and len(row) == len(columns) for row in rows):
+        return None
+    plain = all(isinstance(cell, str | int | float) for row in rows for cell in row)
+    return Table(tuple(map(str, columns)), tuple(map(tuple, rows))) if plain else None

@@ -12,6 +12,7 @@ _SPLIT_KEYS: Final = {"columns", "data", "index"}
 _NESTED: Final = (list, dict)
 _NESTED_TYPES: Final = frozenset(_NESTED)
 _ONLY_LISTS: Final = {list}
+_ONLY_TEXTS: Final = {str}
 _NAN: Final = float("nan")
 _GAPS: Final = frozenset((list, dict, bool, type(None)))
 
@@ -77,6 +78,8 @@ def _labels(value: Any) -> list[Any] | None:
 
 
 def _index(value: Any) -> list[Any] | None:
+    if value is None:
+        return None
     labels = _labels(value)
     if labels and all(isinstance(label, list) for label in labels):
         return list(_levels(labels))
@@ -84,6 +87,8 @@ def _index(value: Any) -> list[Any] | None:
 
 
 def _names(columns: Any) -> tuple[Any, ...] | None:
+    if type(columns) is list and set(map(type, columns)) == _ONLY_TEXTS:  # as nearly every request has them
+        return tuple(columns)
     labels = _labels(columns)
     if labels is None:
         return None

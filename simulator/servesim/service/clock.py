@@ -11,9 +11,12 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from servesim.core.commands import Admit, GiveUp
-from servesim.core.routing import TicketState
+from servesim.core.errors import Rejected
+from servesim.core.routing import WAITS
 from servesim.models.senders import sent_by
 from servesim.service import waiting
+from servesim.service.delays import Delays
+from servesim.service.healing import Healing
 from servesim.service.holds import HeldTooLong, Holds
 from servesim.service.instants import LAST_MS
 from servesim.service.mover import Mover, Stopping
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from servesim.core.access import Principal
     from servesim.core.commands import Command, LoadFinished, LoadModel
     from servesim.core.endpoint import Endpoint
-    from servesim.core.routing import Ticket
+    from servesim.core.routing import Ticket, TicketState
     from servesim.core.workspace import Workspace
 
 Mode = Literal["autojump", "frozen", "paced"]
@@ -55,11 +58,13 @@ class Clock:
         self.hold_timeout_s = hold_timeout_s
         self.holds = Holds(workspace)
         self._mover = Mover(workspace, self.holds, load, self._wake)
+        self.delays = Delays(self, self._mover)
         self._loads: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_due = 0
         self._base = (workspace.timeline.now, time.monotonic())
         self._switched = asyncio.Event()
-        self._healing: set[str] = set()
+        self.healing = Healing(self)
         self._refusing = False
         self._closed = False
 
@@ -79,12 +84,23 @@ class Clock:
         finally:
             self._after_change()
 
-    def admit(self, endpoint: str, entity: str | None, principal: Principal | None = None) -> Ticket:
-        """Let a request in; in ``paced`` its model's work takes simulated time."""
-        if self.mode == "paced":
-            ticket: Ticket = self.execute(Admit(endpoint, entity, timed=True, principal=principal))
-        else:
-            ticket = self.workspace.execute(Admit(endpoint, entity, principal=principal))
+    def admit(
+        self, endpoint: str, entity: str | None, principal: Principal | None = None, *, at_once: bool = False
+    ) -> Ticket:
+        """Let a request in; in ``paced`` its model's work takes simulated time.
+
+        One that is answered ``at_once`` takes none, and comes at the instant that was looked at last.
+        """
+        try:
+            if self.mode == "paced" and not at_once:
+                ticket: Ticket = self.execute(Admit(endpoint, entity, timed=True, principal=principal))
+            else:
+                ticket = self.workspace.execute(Admit(endpoint, entity, principal=principal))
+        except Rejected as refusal:
+            self.healing.left((endpoint, principal), refusal)
+            raise
+        if ticket.refusal is not None:
+            self.healing.left((endpoint, principal), ticket.refusal)
         sender = sent_by.get()
         if sender is not None:
             sender.admitted(ticket)
@@ -109,6 +125,7 @@ class Clock:
         """Move to an instant; a past one lets happen what is due now."""
         if self.mode == "paced":
             self._base = (self._base[0] + max(instant - self.now(), 0), self._base[1])
+            self._silence_alarm()  # what is due next is due sooner
             self._catch_up()
             return
         to = max(instant, self.workspace.timeline.now)
@@ -132,6 +149,7 @@ class Clock:
         self._after_change()
         switched, self._switched = self._switched, asyncio.Event()
         switched.set()
+        self.delays.begin_anew()
 
     async def next_change(self, endpoint: Endpoint) -> None:
         """Move until a reader of this endpoint would see another answer, if time alone can do that."""
@@ -152,25 +170,17 @@ class Clock:
         if self.mode == "autojump" and endpoint.in_transition:
             await self.next_change(endpoint)
 
-    def left_to_heal(self, endpoint: Endpoint) -> None:
-        """Remember a refusal that time would heal: the next try moves to where it is admitted."""
-        if self.mode == "autojump":
-            self._healing &= self.workspace.by_id.keys()
-            self._healing.add(endpoint.id)
-
-    async def heal(self, endpoint: Endpoint | None) -> None:
-        """Move time for the next try of a call that only time could heal."""
-        if endpoint is not None and endpoint.id in self._healing:
-            self._healing.discard(endpoint.id)
-            await self.until_settled(endpoint)
-
     async def hold(self, ticket: Ticket) -> None:
-        """Wait until a held request may run or is refused; raise HeldTooLong if time does not come."""
-        if ticket.state is not TicketState.HELD:
+        """Wait until a held request may run or is refused, or the time of an answered one's work is over.
+
+        Raise HeldTooLong if time does not come.
+        """
+        state = ticket.state
+        if state not in WAITS:
             return
         try:
             with self.holds.waiter(ticket) as waiter, self.holds.asked_by_model(waiter):
-                while not await self._let_go_in_this_mode(ticket, waiter):
+                while not await self._let_go_in_this_mode(ticket, state, waiter):
                     pass
                 waiter.result()
         except BaseException:
@@ -178,15 +188,15 @@ class Clock:
             self.end(GiveUp(ticket.number, "the client or the hold time-out ended the wait"))
             raise
 
-    async def _let_go_in_this_mode(self, ticket: Ticket, waiter: asyncio.Future[None]) -> bool:
-        """Wait until a held request is let go; return False if time began to move another way first."""
+    async def _let_go_in_this_mode(self, ticket: Ticket, state: TicketState, waiter: asyncio.Future[None]) -> bool:
+        """Wait until a request is let go; return False if it has to begin anew, for time moves another way."""
         if self._refusing:
             raise Stopping
         switched = asyncio.ensure_future(self._switched.wait())
         try:
             if self.mode == "autojump":
                 moved = self._mover.ask(
-                    lambda: ticket.state is not TicketState.HELD, lambda: waiting.next_of(self.workspace, ticket)
+                    lambda: ticket.state is not state, lambda: waiting.next_of(self.workspace, ticket)
                 )
                 # However long real work takes that is done first: only a wait that no time ends is cut short.
                 await asyncio.wait({waiter, moved}, return_when=asyncio.FIRST_COMPLETED)
@@ -196,8 +206,12 @@ class Clock:
             first = asyncio.FIRST_COMPLETED
             either: set[asyncio.Future[Any]] = {waiter, switched}
             while not (await asyncio.wait(either, timeout=limit, return_when=first))[0]:
-                if not self._mover.moves:
-                    raise HeldTooLong(ticket, waiting.timer_of(self.workspace, ticket), self.now(), self.hold_timeout_s)
+                if self._mover.moves or waiting.is_behind_work(self.workspace, ticket):
+                    continue
+                timer = waiting.timer_of(self.workspace, ticket)
+                if self.mode == "autojump" and timer is not None:
+                    return False  # what it waited for was no matter of time before
+                raise HeldTooLong(ticket, timer, self.now(), self.hold_timeout_s)
             return waiter.done()
         finally:
             switched.cancel()
@@ -224,6 +238,7 @@ class Clock:
         self._refusing = True
         for waiter in self.holds.held():
             waiter.set_exception(Stopping())
+        self.delays.refuse()
 
     async def close(self, *, telling: bool = False) -> None:
         """Stop moving; who still waits for time is cancelled, or told by Stopping where the server goes on."""
@@ -241,15 +256,21 @@ class Clock:
 
     def _wake(self) -> None:
         self.holds.wake(awaited=self.mode != "paced")
+        if self.delays:
+            self.delays.wake()
 
     def _after_change(self) -> None:
-        if self.workspace.released:
+        if self.workspace.released or self.delays:
             self._wake()
         if self.mode == "paced":
             self._start_loads()
             self._set_alarm()
 
     # --- paced ------------------------------------------------------------------------------------
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._catch_up()
 
     def _catch_up(self) -> None:
         start, since = self._base
@@ -272,12 +293,15 @@ class Clock:
             self._alarm = None
 
     def _set_alarm(self) -> None:
-        self._silence_alarm()
         head = self.workspace.timeline.peek()
+        if self._alarm is not None and head is not None and head.due == self._alarm_due:
+            return
+        self._silence_alarm()
         if head is not None and not self._closed:
+            self._alarm_due = head.due
             delay = (head.due - self.workspace.timeline.now) / 1000 / self.rate
             # Rounded up, so that the event is due when the alarm rings.
-            self._alarm = asyncio.get_running_loop().call_later(delay + 0.001, self._catch_up)
+            self._alarm = asyncio.get_running_loop().call_later(delay + 0.001, self._ring)
 
 
 class Stopwatch:
@@ -305,3 +329,8 @@ async def pause(seconds: float) -> None:
 def rest(seconds: float) -> None:
     """Let real time pass in a command that asks again and again."""
     time.sleep(seconds)
+
+
+def wall_second() -> int:
+    """Return whole seconds since 1970 by this machine's clock, for what several machines count together."""
+    return int(time.time())

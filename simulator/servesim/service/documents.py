@@ -25,6 +25,7 @@ _EITHER = {
     "stub": "a stub is echo, hash, fail, {constant: VALUE} or {fail: MESSAGE}",
     **dict.fromkeys(("model", "models"), "a model has either stub or mlflow"),
     **dict.fromkeys(("principal", "principals"), "a principal has either user or service_principal"),
+    **dict.fromkeys(("service_time", "delay"), "write a duration such as 300ms, or {median: 300ms, p99: 900ms}"),
 }
 """What is wrong where a value fits none of the schema's alternatives, or several, by the key that it stands under."""
 

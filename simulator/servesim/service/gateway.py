@@ -6,14 +6,17 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from servesim.core import capacity
 from servesim.core.commands import Finish, GiveUp, WorkerDied
 from servesim.core.deployment import Phase
 from servesim.core.errors import Code, Rejected
 from servesim.core.routing import Ticket, TicketState
+from servesim.core.striking import could_strike
 from servesim.models import pool_types
 from servesim.models.answer import Answer
 from servesim.models.host import AT_ONCE_BYTES
 from servesim.models.senders import ModelAtWork
+from servesim.service import injected
 from servesim.service.vault import Unresolved
 
 if TYPE_CHECKING:
@@ -33,26 +36,37 @@ class Gateway:
         self._models = models
         self._vault = vault
 
-    def admit(self, endpoint: str, entity: str | None = None, principal: Principal | None = None) -> Ticket:
-        """Let a request in, to be answered, held or refused; raise Rejected if it does not even get that far."""
-        return self._clock.admit(endpoint, entity, principal)
+    def admit(
+        self, endpoint: str, entity: str | None = None, principal: Principal | None = None, *, at_once: bool = False
+    ) -> Ticket:
+        """Let a request in, to be answered, held or refused; raise Rejected if it does not even get that far.
 
-    def waits_for_nothing(self, endpoint: str, size: int) -> bool:
+        ``at_once`` is for one that `waits_for_nothing`.
+        """
+        return self._clock.admit(endpoint, entity, principal, at_once=at_once)
+
+    def waits_for_nothing(self, endpoint: str, size: int, principal: Principal) -> bool:
         """Tell whether `answer_now` answers whatever `admit` lets in now: every deployment is a stub that is ready.
 
         ``size`` is the body's, in bytes.
         """
+        if self._clock.healing.awaits((endpoint, principal)):
+            return False
+        self._clock.now()
         world = self._clock.workspace
         found = world.endpoints.get(endpoint)
-        if found is None or found.active is None or self._clock.mode == "paced":
+        if found is None or found.active is None:
             return False
         if size > AT_ONCE_BYTES or size > world.profile.payload_limit_bytes:
             return False
         for entity in found.active.entities:
             deployment = world.deployments[entity.deployment_id]
-            if deployment.phase is not Phase.READY or deployment.model.kind != "stub":
+            model = deployment.model
+            if deployment.phase is not Phase.READY or model.kind != "stub" or model.service_time is not None:
                 return False
-        return True
+            if deployment.held or not capacity.has_slot(world, deployment):
+                return False
+        return not (world.faults.queries and could_strike(world, endpoint))
 
     async def answer(self, ticket: Ticket, body: bytes, content_type: str | None) -> Answer:
         """Answer a request that was admitted; raise Rejected or HeldTooLong."""
@@ -60,23 +74,35 @@ class Gateway:
             await self._clock.hold(ticket)
         if ticket.refusal is not None:
             raise ticket.refusal
+        if ticket.struck is not None and injected.crashes(ticket.struck):
+            raise self._failed(ticket, injected.CRASHED)
         answer = self.answer_now(ticket, body, content_type)
-        if answer is not None:
-            return answer
-        try:
-            answer = await self._real(ticket, body, content_type)
-        except BaseException as error:
-            self._broken_off(ticket, error)
-            raise
-        self._clock.end(Finish(ticket.number, answer.status))
+        if answer is None:
+            try:
+                answer = await self._real(ticket, body, content_type)
+            except BaseException as error:
+                self._broken_off(ticket, error)
+                raise
+            self._clock.end(Finish(ticket.number, answer.status))
+        if ticket.state is TicketState.ANSWERED:
+            await self._clock.hold(ticket)
+        if ticket.refusal is not None:
+            raise ticket.refusal
         return answer
+
+    async def heal(self, endpoint: str, principal: Principal | None) -> None:
+        """Move time to where a request is let in, if the last like it was refused for now only."""
+        if self._clock.healing.awaits((endpoint, principal)):
+            await self._clock.healing.healed((endpoint, principal))
 
     def answer_now(self, ticket: Ticket, body: bytes, content_type: str | None) -> Answer | None:
         """Answer a request that runs and whose model is a stub; None for any other."""
         if ticket.state is not TicketState.RUNNING:
             return None
         try:
-            answer = self._models.answer_now(ticket.deployment.model, body, content_type)
+            answer = injected.instead(ticket.struck) if ticket.struck is not None else None
+            if answer is None:
+                answer = self._models.answer_now(ticket.deployment.model, body, content_type)
         except BaseException as error:
             self._broken_off(ticket, error)
             raise

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from servesim.core.routing import TicketState
+from servesim.core.routing import WAITS, TicketState
 from servesim.models.senders import sent_by
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Holds:
         """List the waiters of the requests that are held."""
         for number, waiter in self._waiters.items():
             ticket = self._workspace.tickets.get(number)
-            if ticket is not None and ticket.state is TicketState.HELD and not waiter.done():
+            if ticket is not None and ticket.state in WAITS and not waiter.done():
                 yield waiter
 
     def wake(self, *, awaited: bool) -> None:

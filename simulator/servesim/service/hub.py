@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from servesim.core.commands import LoadFinished, PutMember, RemoveMember
 from servesim.core.errors import Code, Rejected
+from servesim.core.faults import unused
 from servesim.core.profile import FAITHFUL, Profile
 from servesim.core.timeline import START_MS
 from servesim.core.workspace import Workspace
 from servesim.generations.ga_texts import TEXTS, Text
 from servesim.service.clock import Clock, Mode, Poll
+from servesim.service.fault_rules import words
 from servesim.service.gateway import Gateway
 from servesim.service.record import Requests
 from servesim.service.routes import Routes, no_path
@@ -42,6 +44,8 @@ class WorkspaceSettings(NamedTuple):
     rate: float = 1.0
     poll: Poll = "step"
     hold_timeout_s: float = 5.0
+    limits: str = "profile"
+    """``none``, ``all`` of core.profile.LIMITS, or those of the ``profile``."""
     unknown_models: str = "reject"
     """``reject`` or ``stub``: what a create with an unknown model gets."""
     mlflow_registry: str | None = None
@@ -53,6 +57,8 @@ class WorkspaceSettings(NamedTuple):
     """Whether an answer that the contracts do not allow is a complaint."""
     strict_evidence: bool = False
     """Whether an answer that rests on ``chosen`` is a complaint."""
+    strict_faults: bool = False
+    """Whether a fault that struck nothing is a complaint."""
     texts: Mapping[Code, Text] = TEXTS
     """How refusals are worded: servesim's own table, or one with the answers of a real workspace in it."""
 
@@ -73,7 +79,9 @@ class HostedWorkspace:
         self.begin: Callable[[HostedWorkspace], Awaitable[None]] = _nothing
         """Fills it with what it began with; a reset does that again."""
         self.vault = Vault()
-        self.world = Workspace(seed=settings.seed, profile=settings.profile, start=settings.start)
+        self.world = Workspace(
+            seed=settings.seed, profile=settings.profile.with_limits(settings.limits), start=settings.start
+        )
         self.clock = Clock(
             self.world,
             self._load,
@@ -238,6 +246,8 @@ class Hub:
         self.tokens.drop(workspace)
         if workspace in self._workspaces:
             self._workspaces.remove(workspace)
+            if workspace.settings.strict_faults:
+                workspace.complaints.update(f"struck nothing: {words(order)}" for order in unused(workspace.world))
             if len(self.complaints) < COMPLAINTS_KEPT:
                 self.complaints.update(workspace.complaints)
         self.models.forget(workspace.world.registry)

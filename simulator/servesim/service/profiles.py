@@ -35,7 +35,10 @@ def profile_from(name: str, values: Mapping[str, Any], document: Document, at: S
     changed: dict[str, Any] = {}
     for key, value in settings.items():
         field = known[key]
-        changed[field.name] = _value(value, getattr(base, field.name)) if field.name.endswith(_SUFFIX) else value
+        if not field.name.endswith(_SUFFIX):
+            changed[field.name] = tuple(value) if isinstance(value, list) else value
+            continue
+        changed[field.name] = _value(value, getattr(base, field.name))
         if isinstance(value, list) and changed[field.name][0] > changed[field.name][1]:
             raise document.error([*at, key], "the least comes first: [least, most]")
     return override(base, name, changed)

@@ -54,6 +54,18 @@ class Answered(Protocol):
         """How its text is known; may be empty."""
 
 
+class Trouble(Protocol):
+    """Which ordered faults struck a call."""
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """As they were ordered."""
+
+    @property
+    def effects(self) -> tuple[str, ...]:
+        """What each of them does."""
+
+
 class Sent(NamedTuple):
     """An answer that is kept without all that it held."""
 
@@ -95,6 +107,8 @@ class Managed(NamedTuple):
     path: str
     requester: str
     sent: Sent
+    trouble: Trouble | None = None
+    """What ordered faults did to it."""
 
 
 class Kept(NamedTuple):

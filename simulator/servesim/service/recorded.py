@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from servesim.core.endpoint import Config
     from servesim.core.routing import Ticket
     from servesim.core.timeline import Timer
-    from servesim.service.record import Answered, Kept, ScoredFields
+    from servesim.service.record import Answered, Kept, ScoredFields, Trouble
 
 _BEFORE_MODEL = frozenset({Code.NOT_SERVED, Code.HELD_TOO_LONG})
 """Refusals of requests that were let in and never reached a model."""
@@ -67,6 +67,8 @@ class RequestRecord:
     """The shares that the split drew from; None if another config has replaced them while it was held."""
     held_for: Timer | None = None
     """The timer that it waited for when it came, if it was held."""
+    faults: tuple[tuple[int, str], ...] = ()
+    """Number and effect of the ordered faults that struck it."""
     table: bool = False
     """Whether the endpoint had an inference table when it was answered."""
 
@@ -92,7 +94,7 @@ def record(number: int, kept: Kept) -> RequestRecord:
     if isinstance(kept.call, Managed):
         call = kept.call
         own: dict[str, Any] = {"kind": "control", "method": call.method, "path": call.path, "requester": call.requester}
-        return RequestRecord(**_common(number, kept, call.sent), **own)
+        return RequestRecord(**_common(number, kept, call.sent), **own, faults=_faults(call.trouble))
     scored = Scored(*kept.call)
     body, body_bytes = _content(scored.body, kept.lengths and kept.lengths[0])
     routed = _routed(scored, scored.ticket, kept.config) if scored.ticket else {"entity": scored.entity or ""}
@@ -106,10 +108,15 @@ def record(number: int, kept: Kept) -> RequestRecord:
         code=scored.code,
         endpoint=scored.endpoint,
         held_for=scored.timer,
+        faults=_faults(scored.ticket.struck if scored.ticket else None),
         table=kept.gateway is not None and _has_table(kept.gateway),
         **_common(number, kept, scored.sent),
         **routed,
     )
+
+
+def _faults(struck: Trouble | None) -> tuple[tuple[int, str], ...]:
+    return () if struck is None else tuple(zip(struck.numbers, struck.effects, strict=True))
 
 
 def _common(number: int, kept: Kept, sent: Answered) -> dict[str, Any]:

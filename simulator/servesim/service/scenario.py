@@ -13,9 +13,11 @@ from servesim.generations import ga_requests, ga_texts
 from servesim.models.stubs import Stub
 from servesim.service import sources
 from servesim.service.documents import Document, read_document
+from servesim.service.fault_rules import order
 from servesim.service.profiles import profile_from, profile_named
 from servesim.service.routes import read_route
 from servesim.service.settings import SETTINGS
+from servesim.service.spreads import taking
 from servesim.service.tokens import Client
 from servesim.service.versions import stub_version
 
@@ -66,6 +68,8 @@ class Scenario:
         for document in self.documents:
             for index, entry in enumerate(document.content.get("endpoints", ())):
                 await self._add_endpoint(workspace, document, index, entry, default)
+        for document in self.documents:
+            _add_faults(workspace, document)
 
     async def _add_endpoint(
         self,
@@ -201,10 +205,21 @@ async def add_model(
             model = await sources.model_at(workspace, name, version, str(path), entry.get("python"))
         else:
             model = stub_version(name, version, _stub(entry["stub"]), entry.get("signature"), entry.get("example"))
+        model = taking(model, entry.get("service_time"))
     except (ValueError, sources.SourceUnreadable) as error:
         raise document.error(at, str(error)) from error
     workspace.clock.execute(AddModel(model))
     return model
+
+
+def _add_faults(workspace: HostedWorkspace, document: Document) -> None:
+    for index, entry in enumerate(document.content.get("faults", ())):
+        try:
+            order(workspace, entry)
+        except (ValueError, OverflowError) as error:
+            raise document.error(("faults", index), str(error)) from error
+        except Rejected as rejected:
+            raise document.error(("faults", index), ga_texts.describe(rejected)[1]) from rejected
 
 
 def _add_route(workspace: HostedWorkspace, document: Document, index: int, entry: dict[str, Any]) -> None:

@@ -98,6 +98,7 @@ SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "start": ("start", lambda value: instant_of(str(value))),
     "seed": ("seed", int),
     "profile": ("profile", _profile),
+    "limits": ("limits", _one_of("limits", ("profile", "all", "none"))),
     "unknown_models": ("unknown_models", _one_of("unknown_models", ("reject", "stub"))),
     "mlflow_registry": ("mlflow_registry", str),
     "hold_timeout": ("hold_timeout_s", seconds),
@@ -105,6 +106,7 @@ SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "token_lifetime": ("token_lifetime_s", seconds),
     "validate_responses": ("validate_responses", flag),
     "strict_evidence": ("strict_evidence", flag),
+    "strict_faults": ("strict_faults", flag),
     "answers": ("texts", _texts),
 }
 """The field of WorkspaceSettings that each name sets, and how it is read. Defaults stand there."""

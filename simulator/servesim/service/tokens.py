@@ -153,6 +153,11 @@ class Tokens:
             self._end(token)
         return len(ended)
 
+    def end(self, token: str) -> None:
+        """End one access token; a lasting token is left as it is."""
+        if token in self._grants:
+            self._end(token)
+
     def drop(self, workspace: HostedWorkspace, principal: str | None = None) -> None:
         """Forget every token and client of a workspace, or of one principal in it."""
         self.expire(workspace, principal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from servesim.core.commands import Alarm, Due, Signal
+from servesim.core.deployment import Phase
 from servesim.core.routing import TicketState
 
 if TYPE_CHECKING:
@@ -24,8 +25,17 @@ WORDS: dict[Signal | Alarm, str] = {
     Alarm.IDLE_CHECK: "a look whether it is idle",
     Alarm.DRAIN_LIMIT: "what it still answers is ended",
     Alarm.EXECUTION_LIMIT: "the execution limit of a request",
+    Alarm.ANSWER_DUE: "the end of a request's service time",
+    Alarm.REPLICA_UP: "one more replica",
+    Alarm.SCALE_DOWN: "a look whether it needs fewer replicas",
+    Alarm.CALL_DELAY: "the end of an ordered delay",
 }
 """What a timer means to people; others go by their own name."""
+
+
+_SERVES = frozenset({Phase.READY, Phase.DRAINING})
+_SLOTS = frozenset({Alarm.ANSWER_DUE, Alarm.EXECUTION_LIMIT, Alarm.REPLICA_UP})
+"""What gives a slot to a request that waits for one."""
 
 
 class Ahead(NamedTuple):
@@ -56,13 +66,18 @@ def ahead(world: Workspace) -> list[Ahead]:
 
 
 def held(world: Workspace) -> list[Held]:
-    """List the requests that are held, the oldest first."""
-    waited_for: dict[str, Timer] = {}
-    for timer in world.timeline.pending():
-        if isinstance(timer.event.what, Signal):
-            waited_for.setdefault(timer.event.deployment_id, timer)
-    tickets = (ticket for ticket in world.tickets.values() if ticket.state is TicketState.HELD)
-    return [Held(ticket, waited_for.get(ticket.deployment.id)) for ticket in tickets]
+    """List the requests that wait for time, the oldest first."""
+    slots: dict[str, Timer | None] = {}
+    listed = []
+    for ticket in world.tickets.values():
+        if ticket.state is TicketState.ANSWERED:
+            listed.append(Held(ticket, ticket.timer))
+        elif ticket.state is TicketState.HELD:
+            deployment = ticket.deployment.id
+            if deployment not in slots:  # all who wait for one wait for the same
+                slots[deployment] = timer_of(world, ticket)
+            listed.append(Held(ticket, slots[deployment]))
+    return listed
 
 
 def _named(world: Workspace, timer: Timer) -> Ahead:
@@ -89,9 +104,25 @@ def next_of(world: Workspace, ticket: Ticket) -> int | None:
 
 
 def timer_of(world: Workspace, ticket: Ticket) -> Timer | None:
-    """Return the timer that a held request waits for: the next step of its deployment's life."""
+    """Return the timer that a request waits for: its work's end, a slot, or a step of its deployment's life."""
+    if ticket.state is TicketState.ANSWERED:
+        return ticket.timer
+    if is_behind_work(world, ticket):
+        return None
     deployment = ticket.deployment.id
-    return world.timeline.soonest(lambda event: event.deployment_id == deployment and isinstance(event.what, Signal))
+    awaited = _SLOTS if ticket.deployment.phase in _SERVES else frozenset[Alarm]()
+    return world.timeline.soonest(
+        lambda event: event.deployment_id == deployment and (isinstance(event.what, Signal) or event.what in awaited)
+    )
+
+
+def is_behind_work(world: Workspace, ticket: Ticket) -> bool:
+    """Tell whether a held request waits for real work, which takes no simulated time: for a slot of one that runs."""
+    if ticket.state is not TicketState.HELD or ticket.deployment.phase not in _SERVES:
+        return False
+    return any(
+        other.deployment is ticket.deployment and other.state is TicketState.RUNNING for other in world.tickets.values()
+    )
 
 
 def _moves_update(event: Due, endpoint_id: str, deployments: set[str]) -> bool:

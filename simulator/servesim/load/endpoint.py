@@ -1,0 +1,134 @@
+"""What a load test reads of an endpoint, and the one thing it changes: the shares of its routes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from servesim.load.calls import CannotRun, endpoint_path
+from servesim.service.clock import Stopwatch, rest
+
+if TYPE_CHECKING:
+    from servesim.load.calls import Server
+
+LONGEST_UPDATE_S = 1_800.0
+_LOOK_S = 0.25
+"""Between two looks at an update."""
+_SETTINGS = (
+    "name",
+    "entity_name",
+    "entity_version",
+    "workload_size",
+    "workload_type",
+    "scale_to_zero_enabled",
+    "min_provisioned_concurrency",
+    "max_provisioned_concurrency",
+    "environment_vars",
+    "instance_profile_arn",
+    "external_model",
+)
+"""Of a served entity: what a config takes; the rest of what a GET tells is the service's own."""
+_PROVISIONED = re.compile(r"^provisioned_concurrent_requests_total\{([^}]*)\}\s+([0-9.eE+-]+)", re.MULTILINE)
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
+
+
+class Endpoint(NamedTuple):
+    """An endpoint as a GET tells it."""
+
+    name: str
+    entities: tuple[dict[str, Any], ...]
+    split: dict[str, float]
+    """Percentages by served entity, in the order of the routes."""
+    update: str
+    ready: str
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Its config as a PUT takes it."""
+        return self.with_split(self.split)
+
+    def with_split(self, split: dict[str, float]) -> dict[str, Any]:
+        """Return its config with other shares."""
+        kept = [{key: entity[key] for key in _SETTINGS if key in entity} for entity in self.entities]
+        routes = [
+            {"served_model_name": name, "served_entity_name": name, "traffic_percentage": int(share)}
+            for name, share in split.items()
+        ]
+        return {"served_entities": kept, "traffic_config": {"routes": routes}}
+
+    def message(self, entity: str) -> str:
+        """Return what the service says of an entity's deployment."""
+        found = next((one for one in self.entities if one.get("name") == entity), {})
+        return str(found.get("state", {}).get("deployment_state_message", ""))
+
+
+def read(server: Server, name: str) -> Endpoint:
+    """Read an endpoint that serves; raise CannotRun."""
+    answer = server.get(endpoint_path(name))
+    document = answer.document()
+    if not answer.well or not isinstance(document, dict):
+        raise CannotRun(f"endpoint {name!r} of {server.url} can't be read ({answer.said})")
+    config = document.get("config") or {}
+    routes = (config.get("traffic_config") or {}).get("routes") or []
+    entities = tuple(config.get("served_entities") or ())
+    split = {_route(route): float(route["traffic_percentage"]) for route in routes}
+    if not split and len(entities) == 1:
+        split = {str(entities[0].get("name")): 100.0}
+    if not split:
+        raise CannotRun(f"endpoint {name!r} serves nothing yet: it has no config with routes")
+    state = document.get("state") or {}
+    return Endpoint(name, entities, split, str(state.get("config_update", "")), str(state.get("ready", "")))
+
+
+def only(server: Server) -> str:
+    """Return the name of the only endpoint there is; raise CannotRun."""
+    answer = server.get("/api/2.0/serving-endpoints")
+    if not answer.well:
+        raise CannotRun(f"{server.url} doesn't say which endpoints it has ({answer.said})")
+    names = [str(one["name"]) for one in (answer.document() or {}).get("endpoints") or []]
+    if len(names) != 1:
+        listed = ", ".join(sorted(names)[:20]) or "none"
+        raise CannotRun(f"say which endpoint to load with --endpoint; there are: {listed}")
+    return names[0]
+
+
+def change_split(server: Server, endpoint: Endpoint, split: dict[str, float]) -> None:
+    """Ask for other shares; raise CannotRun if that is refused."""
+    answer = server.send("PUT", endpoint_path(endpoint.name) + "/config", endpoint.with_split(split))
+    if not answer.well:
+        raise CannotRun(f"the config of endpoint {endpoint.name!r} can't be changed ({answer.said})")
+
+
+def await_update(server: Server, name: str) -> Endpoint:
+    """Look until an endpoint's update has ended; raise CannotRun if it fails, or takes half an hour."""
+    watch = Stopwatch()
+    while (found := read(server, name)).update == "IN_PROGRESS":
+        if watch.seconds() > LONGEST_UPDATE_S:
+            raise CannotRun(f"the update of endpoint {name!r} has not ended after {LONGEST_UPDATE_S:g} s")
+        rest(_LOOK_S)
+    if found.update != "NOT_UPDATING":
+        raise CannotRun(f"the update of endpoint {name!r} ended as {found.update}")
+    return found
+
+
+def provisioned(server: Server, name: str) -> dict[str, float] | None:
+    """Return the provisioned concurrency by entity, from the endpoint's metrics; None if they can't be read.
+
+    Which label names the entity is not published, so the first one that has a value is taken.
+    """
+    try:
+        answer = server.get(endpoint_path(name) + "/metrics")
+    except CannotRun:
+        return None
+    if not answer.well:
+        return None
+    found: dict[str, float] = {}
+    for labels, value in _PROVISIONED.findall(answer.body.decode("utf-8", "replace")):
+        named = dict(_LABEL.findall(labels))
+        entity = named.get("served_entity") or next(iter(named.values()), "")
+        found[entity] = found.get(entity, 0.0) + float(value)
+    return found
+
+
+def _route(route: dict[str, Any]) -> str:
+    return str(route.get("served_entity_name") or route.get("served_model_name"))
