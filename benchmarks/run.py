@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import rows_core
 import rows_http
+import rows_load
 import rows_model
 import rows_start
 from figures import Figure, show
@@ -36,6 +37,7 @@ ROWS: dict[str, Callable[[Plan], list[Figure]]] = {
     "invocation-limits": rows_http.invocation_limits,
     "invocation-signature": rows_http.invocation_signature,
     "answers": rows_http.answers,
+    "locust": rows_load.locust,
     "get-base": rows_http.get_base,
     "get-fast": rows_http.get_fast,
     "get-many": rows_http.get_many,

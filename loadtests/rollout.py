@@ -12,7 +12,6 @@ from servesim.load import endpoint, options
 from servesim.load.conductor import Conductor
 from servesim.load.register import load_test
 from servesim.load.settings import Settings, shares
-from servesim.load.shares import challenger_of, stepped
 from servesim.load.users import LoopingUser
 
 
@@ -35,8 +34,8 @@ def course(run: Conductor) -> None:
 
 def splits(settings: Settings, before: endpoint.Endpoint) -> list[dict[str, float]]:
     """Return the split of each step."""
-    challenger = challenger_of(before.split, settings.challenger)
-    return [stepped(before.split, challenger, share) for share in shares(settings)]
+    challenger = endpoint.challenger_of(before.split, settings.challenger)
+    return [endpoint.stepped(before.split, challenger, share) for share in shares(settings)]
 
 
 def switch(run: Conductor, split: dict[str, float], to: str) -> None:

@@ -202,6 +202,31 @@ def test_mlflow_tells_the_status_by_the_code(world, mlflow, error_code, told):
 
 
 @pytest.mark.mlflow
+@pytest.mark.parametrize(
+    ("status", "told"), [(400, (400, 1)), (413, (400, 8)), (500, (500, 8)), (502, (500, 8)), (504, (504, 1))]
+)
+def test_mlflow_tries_seven_times_more_what_it_takes_for_a_500(world, mlflow, monkeypatch, status, told):
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES")
+    slept = []
+    monkeypatch.setattr("time.sleep", lambda seconds: slept.append(int(seconds)))
+    world.faults.add("status", operation="query", status=status)
+    with pytest.raises(requests.HTTPError) as raised:
+        mlflow.predict(endpoint="fraud", inputs={"inputs": [1]})
+    calls = world.faults.report()[0]["struck"]
+    assert (raised.value.response.status_code, calls) == told
+    assert slept == [0, 4, 8, 16, 32, 64, 128][: calls - 1], "and some drawn time each"
+
+
+@pytest.mark.mlflow
+def test_mlflow_takes_an_expired_token_for_a_500_and_does_not_try_again(world, mlflow, monkeypatch):
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES")
+    world.faults.add("expire_token", operation="query", times=1)
+    with pytest.raises(requests.HTTPError, match="Invalid access token") as raised:
+        mlflow.predict(endpoint="fraud", inputs={"inputs": [1]})
+    assert raised.value.response.status_code == 500
+
+
+@pytest.mark.mlflow
 @pytest.mark.parametrize("effect", ["reset", "lose_reply"])
 def test_mlflow_tries_a_broken_connection_again_as_the_sdk_does(world, mlflow, effect):
     world.faults.add(effect, operation="query", times=1)
@@ -210,9 +235,13 @@ def test_mlflow_tries_a_broken_connection_again_as_the_sdk_does(world, mlflow, e
 
 
 @pytest.mark.mlflow
-def test_mlflow_hands_on_what_is_no_json(world, mlflow):
-    world.faults.add("garble", operation="query", times=1)
-    with pytest.raises((requests.JSONDecodeError, json.JSONDecodeError)):
+@pytest.mark.parametrize(
+    ("effect", "error"), [("garble", json.JSONDecodeError), ("truncate", requests.exceptions.ChunkedEncodingError)]
+)
+def test_mlflow_hands_on_what_is_no_json(world, mlflow, monkeypatch, effect, error):
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES")
+    world.faults.add(effect, operation="query", times=1)
+    with pytest.raises(error):
         mlflow.predict(endpoint="fraud", inputs={"inputs": [1]})
 
 

@@ -67,6 +67,22 @@ def test_it_raises_any_other_failure_at_once(world, client, status, error):
     assert world.faults.report()[0]["struck"] == 1
 
 
+@pytest.mark.parametrize(("status", "error"), [(429, "TooManyRequests"), (503, "TemporarilyUnavailable")])
+def test_a_throttled_call_whose_body_is_no_json_is_raised(world, client, status, error):
+    world.faults.add("status", operation="list_endpoints", status=status, body="<h1>Slow down</h1>")
+    with pytest.raises(OSError, match="unable to parse response") as raised:
+        list(client.serving_endpoints.list())
+    assert type(raised.value).__name__ == error
+    assert world.faults.report()[0]["struck"] == 1
+
+
+@pytest.mark.parametrize("message", ["Unexpected error", "Please try again later or try a faster operation."])
+def test_it_tries_again_whatever_the_status_if_the_message_says_so(world, client, message):
+    world.faults.add("status", operation="list_endpoints", status=400, message=message, times=2)
+    assert list(client.serving_endpoints.list()) == []
+    assert went(world, 3) == [(400, ["status"]), (400, ["status"]), (200, [])]
+
+
 def test_a_query_is_tried_again_and_draws_anew(world, ready):
     world.faults.add("status", operation="query", endpoint="fraud", status=429, times=1)
     assert ready.query("fraud", inputs=[1]).predictions == [1]
@@ -238,6 +254,8 @@ def test_a_crash_fails_its_request_and_the_entity_recovers(world, ready):
         ready.query("fraud", inputs=[1])
     assert ready.query("fraud", inputs=[1]).predictions == [1]
     assert "deployment recovering" in {line.what for line in world.log}
+    metrics = ready.export_metrics("fraud").contents.read().decode()
+    assert 'request_5xx_count_total{served_entity="champion"} 1 ' in metrics
 
 
 def test_a_skewed_router_deals_otherwise_than_the_config_says(world, client, entity):

@@ -269,6 +269,18 @@ def test_what_is_not_needed_goes_at_the_next_look(lab):
     assert not [timer for timer in lab.deployment().timers if timer.event.what is Alarm.SCALE_DOWN]
 
 
+def test_what_was_not_needed_goes_after_a_recovery_too(lab):
+    lab.serve(lab.entity(workload_size="Medium"))
+    tickets = [lab.admit() for _ in range(14)]
+    lab.run(10 * SECOND)
+    end(lab, tickets)
+    lab.do(WorkerDied(lab.deployment().id))
+    lab.run(30 * SECOND)
+    assert (lab.deployment().phase, provisioned(lab)) == (Phase.READY, 16)
+    lab.run(10 * MINUTE)
+    assert provisioned(lab) == 8
+
+
 def test_what_is_in_flight_is_never_taken_away(lab):
     lab.serve(lab.entity(workload_size="Medium"))
     tickets = [lab.admit() for _ in range(14)]

@@ -174,6 +174,12 @@ def test_a_request_whose_client_went_away_is_not_counted(lab):
     assert counts(lab) == (0, 0, 0, 0, 0)
 
 
+def test_one_whose_model_gave_no_answer_is_counted_by_what_its_client_got(lab):
+    lab.serve()
+    lab.do(GiveUp(lab.admit().number, "its process ended", 500))
+    assert counts(lab) == (1, 0, 1, 0, 0)
+
+
 def test_each_deployment_has_its_own(lab):
     lab.serve(lab.entity("a"), lab.entity("b"), a=100, b=0)
     lab.do(Finish(lab.admit().number, 200))

@@ -13,7 +13,8 @@ from pathlib import Path
 import click
 import pytest
 
-from servesim.delivery.load import EXIT_CODES, command
+from servesim.delivery.load import command
+from servesim.load.ending import CODES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/load.md").read_text(encoding="utf-8")
@@ -86,7 +87,7 @@ def test_every_test_is_listed():
 
 
 def test_the_exit_codes_are_those_that_the_command_has():
-    assert {outcome: int(code) for outcome, code in re.findall(r"(?m)^\| `(\w+)` \| (\d) \|", PAGE)} == EXIT_CODES
+    assert {outcome: int(code) for outcome, code in re.findall(r"(?m)^\| `(\w+)` \| (\d) \|", PAGE)} == CODES
 
 
 def test_every_option_that_is_named_exists():

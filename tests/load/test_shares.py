@@ -3,7 +3,7 @@
 import pytest
 
 from servesim.load.calls import CannotRun
-from servesim.load.shares import challenger_of, stepped
+from servesim.load.endpoint import challenger_of, stepped
 
 SPLIT = {"champion": 90.0, "challenger": 10.0}
 

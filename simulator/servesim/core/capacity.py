@@ -41,11 +41,16 @@ class Range(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def range_of(spec: EntitySpec) -> Range:
-    """Return how far an entity scales; without a size or a range it is Small."""
-    if spec.min_concurrency is None and spec.max_concurrency is None:
-        return Range(*SIZES.get(spec.workload_size or "Small", SIZES["Small"]))
-    most = spec.max_concurrency or max(spec.min_concurrency or 0, REPLICA)
-    return Range(spec.min_concurrency or min(REPLICA, most), most)
+    """Return how far an entity scales."""
+    return scale(spec.workload_size, spec.min_concurrency, spec.max_concurrency)
+
+
+def scale(size: str | None, least: int | None, most: int | None) -> Range:
+    """Return how far an entity of a workload size, or of a range, scales; without either it is Small."""
+    if least is None and most is None:
+        return Range(*SIZES.get(size or "Small", SIZES["Small"]))
+    highest = most or max(least or 0, REPLICA)
+    return Range(least or min(REPLICA, highest), highest)
 
 
 @dataclass(slots=True)
@@ -157,6 +162,8 @@ def begin(world: Workspace, deployment: Deployment) -> None:
         deployment.peak = deployment.in_flight
     let_in(world, deployment)
     scale_up(world, deployment)
+    if deployment.phase is Phase.READY:
+        _look_again(world, deployment)  # what recovers has lost its timers
 
 
 def end(world: Workspace, deployment: Deployment) -> None:
@@ -187,20 +194,24 @@ def replica_up(world: Workspace, due: Due) -> None:
     slots = min(deployment.provisioned + REPLICA, range_of(deployment.spec).most)
     _scale(world, deployment, slots)
     let_in(world, deployment)
-    if not any(timer.event.what is Alarm.SCALE_DOWN for timer in deployment.timers):
-        _after(world, deployment, world.profile.scale_down_ms, Alarm.SCALE_DOWN)
+    _look_again(world, deployment)
 
 
 def scale_down(world: Workspace, due: Due) -> None:
     """Let the replicas go that were not needed since the last look."""
     deployment = world.deployments[due.deployment_id]
     _drop_timer(deployment, Alarm.SCALE_DOWN, due_by=world.timeline.now)
-    least = range_of(deployment.spec).least
-    needed = max(least, -(-deployment.peak // REPLICA) * REPLICA)
+    needed = max(range_of(deployment.spec).least, -(-deployment.peak // REPLICA) * REPLICA)
     if needed < deployment.provisioned:
         _scale(world, deployment, needed)
     deployment.peak = deployment.in_flight + len(deployment.held or ())
-    if deployment.provisioned > least:
+    _look_again(world, deployment)
+
+
+def _look_again(world: Workspace, deployment: Deployment) -> None:
+    if deployment.provisioned <= range_of(deployment.spec).least:
+        return
+    if not any(timer.event.what is Alarm.SCALE_DOWN for timer in deployment.timers):
         _after(world, deployment, world.profile.scale_down_ms, Alarm.SCALE_DOWN)
 
 

@@ -245,10 +245,14 @@ class Finish(NamedTuple):
 
 
 class GiveUp(NamedTuple):
-    """A request that is held or running will never be answered by its model."""
+    """A request that is held or running will never be answered by its model.
+
+    ``status`` is what its client is answered instead, and is counted; None if the client is gone.
+    """
 
     request: int
     why: str
+    status: int | None = None
 
 
 class LoadFinished(NamedTuple):

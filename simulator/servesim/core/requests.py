@@ -150,6 +150,8 @@ def give_up(world: Workspace, command: GiveUp) -> None:
     """End a request whose client or model is gone; one that has ended is left as it is."""
     ticket = world.tickets.get(command.request)
     if ticket is not None:
+        if command.status is not None:
+            tickets.count(world, ticket, command.status)
         _drop(world, ticket, command.why, Rejected(Code.NOT_SERVED, endpoint=ticket.endpoint))
 
 

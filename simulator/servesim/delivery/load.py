@@ -10,8 +10,6 @@ import click
 from servesim.delivery.load_options import Asked, of_the_test, test_options
 from servesim.delivery.load_target import CouldNotRun, require_extra
 
-EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 4}
-
 _ENDING = "Exit code 0: pass, 1: fail, 2: wrong usage, 4: inconclusive, 5: it could not run."
 
 
@@ -122,7 +120,8 @@ def _report(document: Path, out: Path | None) -> None:
 
 def _run(context: click.Context, asked: Asked) -> None:
     from servesim.delivery.load_run import run  # noqa: PLC0415 - the help needs none of it
+    from servesim.load.ending import CODES  # noqa: PLC0415 - as above
 
     outcome = run(asked)
-    if code := EXIT_CODES[outcome]:
+    if code := CODES[outcome]:
         context.exit(code)

@@ -24,6 +24,8 @@ from servesim.delivery.load_told import tell, tell_files, tell_server
 from servesim.load.calls import CannotRun
 from servesim.load.calls import server as server_at
 from servesim.load.document import INCONCLUSIVE, PASS, write_run
+from servesim.load.ending import COULD_NOT_RUN
+from servesim.load.settings import VARIABLE, Settings
 from servesim.service.clock import Stopwatch, rest
 from servesim.service.shipped import shipped
 
@@ -36,10 +38,8 @@ if TYPE_CHECKING:
 _LOOK_S = 0.1
 _GRACE_S = 20.0
 """For locust to write what there is once it has been told to end."""
-_ALPHA = 0.001
 _SILENT_S = 120.0
 """More than locust takes to start, and a plan to be computed; from then on a line comes every second."""
-_COULD_NOT_RUN = 5
 _STOPPED = "stopped by Ctrl-C or a signal"
 
 
@@ -59,7 +59,7 @@ def run(asked: Asked) -> str:
         except OSError as error:
             raise CouldNotRun(f"the report can't be written: {error}") from error
     tell_files(document, asked.out, as_json=asked.as_json)
-    if code == _COULD_NOT_RUN:
+    if code == COULD_NOT_RUN:
         raise CouldNotRun("; ".join(document.get("notes") or ["locust says that it could not run to its end"]) + ".")
     return str(document["outcome"])
 
@@ -102,7 +102,7 @@ def _settings(asked: Asked, url: str) -> dict[str, Any]:
 def _locust(asked: Asked, settings: dict[str, Any], url: str) -> int | None:
     """Run locust to its end and show how far it is; return its exit code, None if it was stopped."""
     progress = Tail(asked.out / PROGRESS)
-    with (asked.out / LOG).open("wb") as log, teller(asked.settings.get("alpha", _ALPHA)) as shown:
+    with (asked.out / LOG).open("wb") as log, teller(asked.settings.get("alpha", Settings().alpha)) as shown:
         process = subprocess.Popen(  # noqa: S603 - locust, with the arguments that somebody asked for
             _arguments(asked, url), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             env=_environment(asked, settings, url), start_new_session=True,
@@ -154,7 +154,7 @@ def _several(processes: int) -> list[str]:
 
 def _environment(asked: Asked, settings: dict[str, Any], url: str) -> dict[str, str]:
     """Tokens go by variables alone: no list of processes and no file shows them."""
-    ours = {"DATABRICKS_HOST": url, "DATABRICKS_TOKEN": asked.token, "SERVESIM_LOAD": json.dumps(settings)}
+    ours = {"DATABRICKS_HOST": url, "DATABRICKS_TOKEN": asked.token, VARIABLE: json.dumps(settings)}
     if settings["simulated"]:
         ours["SERVESIM_ADMIN_TOKEN"] = asked.admin_token
     kept = {name: text for name, text in os.environ.items() if name != "SERVESIM_ADMIN_TOKEN"}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from servesim.core.profile import Profile
+    from servesim.load.settings import Settings
 
 TOKEN = "SERVESIM_ADMIN_TOKEN"  # noqa: S105 - the variable's name
 BASE = "/_servesim/v1"
@@ -59,6 +60,11 @@ class Admin:
         if not answer.well or not isinstance(found, dict):
             raise CannotRun(f"servesim's admin API refused {method} {self._path}{path} ({answer.said})")
         return found
+
+
+def is_simulated(settings: Settings) -> bool:
+    """Tell whether a server is servesim: it was looked at, or an admin token is set."""
+    return settings.simulated or bool(os.environ.get(TOKEN, "").strip())
 
 
 def admin_of(url: str, workspace: str, environ: Mapping[str, str] = os.environ) -> Admin | None:

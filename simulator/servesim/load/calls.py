@@ -17,6 +17,7 @@ JSON = "application/json"
 LONGEST_S = 330.0
 """More than the 297 seconds for which a model may work."""
 BODY_LIMIT = 64 * 1024 * 1024
+TOO_MANY = 429
 _SHOWN = 300
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from servesim.load.document import FAIL, INCONCLUSIVE, PASS
 from servesim.load.tally import errors
 
 if TYPE_CHECKING:
@@ -11,8 +12,6 @@ if TYPE_CHECKING:
 
     from servesim.load.settings import Settings
     from servesim.load.tally import Tally
-
-PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
 
 
 class Check(NamedTuple):

@@ -12,7 +12,7 @@ import gevent
 from servesim.load import ending, endpoint, messages, summary
 from servesim.load.admin import admin_of
 from servesim.load.calls import LONGEST_S, CannotRun
-from servesim.load.judging import Judging, Phase, is_stored, planned
+from servesim.load.judging import Judging, Phase, is_stored, name_of, planned
 from servesim.load.process import catch_up
 from servesim.load.summary import Finished, Looked
 from servesim.service.clock import Stopwatch, rest, wall_second
@@ -79,12 +79,11 @@ class Conductor:
         for split in splits:
             try:
                 if not is_stored(split, self.settings):
-                    shares = "/".join(f"{share:g}" for share in split.values())
+                    shares = name_of(split)
                     self._say(f"computing how many requests it takes to judge {shares} (some seconds)")
                     self._progress({"phase": f"planning {shares}"})
-                made.append(
-                    gevent.get_hub().threadpool.apply(planned, (split, self.settings))
-                )  # others go on meanwhile
+                # in a thread: others go on meanwhile
+                made.append(gevent.get_hub().threadpool.apply(planned, (split, self.settings)))
             except ValueError as error:
                 raise CannotRun(f"{split} can't be judged: {error}") from error
         catch_up()
@@ -263,7 +262,7 @@ class Conductor:
         finished = self._finished(end)
         self._progress(summary.progress(finished, self.needed))
         code = ending.write(summary.document(finished), self.settings.result, self.failure)
-        self.environment.process_exit_code = code or self.environment.process_exit_code or ending.PASSED
+        self.environment.process_exit_code = code or self.environment.process_exit_code or 0
 
     @property
     def last_second(self) -> int:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from servesim.load import summary
 from servesim.load.checks import all_answered
+from servesim.load.document import FAIL, INCONCLUSIVE, PASS, write_run
 
 if TYPE_CHECKING:
     from servesim.load.calls import CannotRun
     from servesim.load.conductor import Conductor
 
-PASSED, FAILED, WRONG_USAGE, INCONCLUSIVE, COULD_NOT_RUN = 0, 1, 2, 4, 5
-CODES = {"pass": PASSED, "fail": FAILED, "inconclusive": INCONCLUSIVE}
+CODES = {PASS: 0, FAIL: 1, INCONCLUSIVE: 4}
+WRONG_USAGE, COULD_NOT_RUN = 2, 5
 
 
 def missing(run: Conductor, settled: int, *, cut_short: bool) -> list[str]:
@@ -55,8 +55,7 @@ def lower_what_is_asked(run: Conductor) -> None:
 def write(document: dict[str, Any], result: str, failure: CannotRun | None) -> int:
     """Write a run's document to a path, if there is one, say it in words, and return the exit code."""
     if result:
-        text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False)
-        Path(result).write_text(text + "\n", encoding="utf-8")
+        write_run(Path(result), document)
     sys.stdout.write("".join(f"{line}\n" for line in summary.words(document)))
     sys.stdout.flush()
     return COULD_NOT_RUN if failure is not None else CODES[document["outcome"]]

@@ -29,6 +29,7 @@ _SETTINGS = (
 )
 """Of a served entity: what a config takes; the rest of what a GET tells is the service's own."""
 _PROVISIONED = re.compile(r"^provisioned_concurrent_requests_total\{([^}]*)\}\s+([0-9.eE+-]+)", re.MULTILINE)
+_WHOLE = 100
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -97,6 +98,31 @@ def change_split(server: Server, endpoint: Endpoint, split: dict[str, float]) ->
     answer = server.send("PUT", endpoint_path(endpoint.name) + "/config", endpoint.with_split(split))
     if not answer.well:
         raise CannotRun(f"the config of endpoint {endpoint.name!r} can't be changed ({answer.said})")
+
+
+def challenger_of(split: dict[str, float], named: str) -> str:
+    """Return the entity that takes over: the one that is named, or the one with the least traffic; raise CannotRun."""
+    if len(split) < 2:  # noqa: PLR2004 - who takes over, and from whom
+        raise CannotRun(f"a rollout needs two routes, and there is one: {', '.join(split)}")
+    if named and named not in split:
+        raise CannotRun(f"there is no route to {named!r}; there are {', '.join(split)}")
+    return named or min(reversed(list(split)), key=lambda name: split[name])
+
+
+def stepped(split: dict[str, float], challenger: str, share: int) -> dict[str, float]:
+    """Return a split in whole percent in which the challenger has this share; the last of the others gets the rest."""
+    others = {name: percentage for name, percentage in split.items() if name != challenger}
+    whole = sum(others.values())
+    left = _WHOLE - share
+    given: dict[str, float] = {}
+    for name, percentage in others.items():
+        part = percentage / whole if whole else 1 / len(others)
+        given[name] = float(round(left * part))
+    last = list(others)[-1]
+    given[last] += left - sum(given.values())
+    if given[last] < 0:  # many small ones were rounded up
+        raise CannotRun(f"{left} % can't be split among {', '.join(others)} in whole percent")
+    return {name: float(share) if name == challenger else given[name] for name in split}
 
 
 def await_update(server: Server, name: str) -> Endpoint:

@@ -35,7 +35,7 @@ def is_master(environment: Any) -> bool:
 
 
 def share_tally(environment: Any, tally: Tally) -> None:
-    """Let a worker report its tally, and the master add up those that come."""
+    """Let a worker report its tally, and the master add up those that come and judge them."""
     events = environment.events
     if is_worker(environment):
         import locust.runners  # noqa: PLC0415 - as above
@@ -48,6 +48,7 @@ def share_tally(environment: Any, tally: Tally) -> None:
             data[KEY] = tally.report(wall_second() + over)  # nothing more is sent in this second
 
         events.report_to_master.add_listener(report)
+        events.quitting.add_listener(_leave_the_verdict)
     elif is_master(environment):
 
         def take(client_id: str, data: dict[str, Any], **_: Any) -> None:
@@ -55,6 +56,10 @@ def share_tally(environment: Any, tally: Tally) -> None:
                 tally.take(client_id, data[KEY])
 
         events.worker_report.add_listener(take)
+
+
+def _leave_the_verdict(environment: Any, **_: Any) -> None:
+    environment.process_exit_code = 0
 
 
 def listen(environment: Any, kind: str, heard: Callable[[Any], None]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from servesim.load.calls import CannotRun, endpoint_path, scoring_path
+from servesim.load.calls import TOO_MANY, CannotRun, endpoint_path, scoring_path
 from servesim.payloads.encode import FORMATS, Payload, encode
 from servesim.payloads.example import table_of
 from servesim.payloads.signature import Signature
@@ -41,7 +41,7 @@ def accepted(server: Server, settings: Settings) -> Accepted:
         answer = server.call("POST", scoring_path(settings.endpoint), first.body, first.content_type)
         if answer.status in _OUR_FAULT:
             raise CannotRun(f"a request to endpoint {settings.endpoint!r} was refused ({answer.said})")
-        if answer.status in _REFUSED and answer.status != 429:  # noqa: PLR2004 - too many at once says nothing of a format
+        if answer.status in _REFUSED and answer.status != TOO_MANY:  # which says nothing of a format
             notes.append(f"{form} is not sent: the endpoint refused it ({answer.said})")
         else:
             kept.add(form)

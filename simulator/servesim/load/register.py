@@ -53,11 +53,10 @@ def load_test(
             give_up(error, WRONG_USAGE)
         process = Process(environment, settings)
         if messages.is_worker(environment):
-            environment.events.quitting.add_listener(_let_the_master_judge)
             process.ask_for_work()
             return
         try:
-            if needs_servesim and not _is_simulated(settings):
+            if needs_servesim and not admin.is_simulated(settings):
                 raise CannotRun(f"{name} moves servesim's clock: it needs servesim, and its {admin.TOKEN}")  # noqa: TRY301 - as those of the others
             conductor, found = _prepare(process, settings, course)
             conductor.plans(splits(conductor.settings, found))
@@ -71,7 +70,8 @@ def load_test(
 def _prepare(process: Process, settings: Settings, course: Callable[[Conductor], None]) -> tuple[Conductor, Endpoint]:
     """Find out whom to load and with what, and tell the users; raise CannotRun."""
     asked = server_under_load(process.environment, settings)
-    settings = replace(settings, url=asked.url, simulated=_is_simulated(settings))
+    process.environment.host = asked.url
+    settings = replace(settings, url=asked.url, simulated=admin.is_simulated(settings))
     settings = replace(settings, endpoint=settings.endpoint or endpoint.only(asked))
     found = endpoint.read(asked, settings.endpoint)
     sent = payloads.accepted(asked, settings)
@@ -81,19 +81,9 @@ def _prepare(process: Process, settings: Settings, course: Callable[[Conductor],
     return conductor, found
 
 
-def _is_simulated(settings: Settings) -> bool:
-    return settings.simulated or bool(os.environ.get(admin.TOKEN, "").strip())
-
-
 def server_under_load(environment: Any, settings: Settings) -> Server:
-    """Return the server that locust was pointed at, and point its users there; raise CannotRun."""
+    """Return the server that locust was pointed at; raise CannotRun."""
     url = environment.host or settings.url or os.environ.get("DATABRICKS_HOST", "").strip()
     if not url:
         raise CannotRun("set DATABRICKS_HOST, or give --host: which server is to be loaded?")
-    found = server(url, os.environ.get("DATABRICKS_TOKEN", "").strip())
-    environment.host = found.url
-    return found
-
-
-def _let_the_master_judge(environment: Any, **_: Any) -> None:
-    environment.process_exit_code = 0
+    return server(url, os.environ.get("DATABRICKS_TOKEN", "").strip())

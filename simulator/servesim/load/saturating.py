@@ -1,15 +1,18 @@
-"""The course of a saturation test: numbers of users, what was refused at each, and what that says."""
+"""The course of a saturation test: what a config promises, what was refused at each number of users, what that says."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from servesim.load.capacity import Capacity, Expected, Level, capacity_of, expected, levels, ramp, told
-from servesim.load.checks import INCONCLUSIVE, PASS, Check, held
-from servesim.load.users import TOO_MANY
+from servesim.core.capacity import REPLICA, scale
+from servesim.load.calls import TOO_MANY
+from servesim.load.checks import Check, held
+from servesim.load.document import INCONCLUSIVE, PASS
 from servesim.service.clock import wall_second
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from servesim.load.conductor import Conductor
     from servesim.load.endpoint import Endpoint
 
@@ -17,6 +20,79 @@ _SPAWN_S = 30.0
 _QUIET_S = 2
 """Whole seconds without a refusal after which they have gone."""
 APPEAR, GO, NONE = "429s appear", "429s go after scale-up", "no 429 within the concurrency"
+
+
+class Capacity(NamedTuple):
+    """Requests that may be in flight at one entity, and those that may wait beside them."""
+
+    least: int
+    most: int
+    queue: int | None
+    """None where it is not known: the real service doesn't publish it."""
+
+
+def capacity_of(entity: Mapping[str, Any], queue: int | None) -> Capacity:
+    """Return the capacity of a served entity, from its config."""
+    least, most = entity.get("min_provisioned_concurrency"), entity.get("max_provisioned_concurrency")
+    return Capacity(*scale(entity.get("workload_size"), least, most), queue)
+
+
+class Expected(NamedTuple):
+    """How many users, each with one request in flight, it takes until requests are refused."""
+
+    answered: int
+    """Up to so many, each gets a slot at once."""
+    before: int
+    """Above so many, some can be refused before replicas have been added."""
+    after: int
+    """Above so many, some must be refused however many replicas there are."""
+    scales: bool
+
+
+def expected(capacities: Sequence[Capacity]) -> Expected | None:
+    """Return what a config promises; None if a queue is not known. All users can be at one entity, or spread."""
+    queues = [one.queue for one in capacities]
+    if not capacities or None in queues:
+        return None
+    return Expected(
+        min(one.least for one in capacities),
+        min(one.least + (one.queue or 0) for one in capacities),
+        sum(one.most + (one.queue or 0) for one in capacities),
+        any(one.most > one.least for one in capacities),
+    )
+
+
+def levels(asked: Expected, users: int) -> list[int]:
+    """Return the numbers of users to try, at most ``users``: below what is provisioned, in the room, above all."""
+    tried = [asked.answered, asked.after, asked.after + max(asked.after // 4, REPLICA)]
+    return sorted({min(one, users) for one in tried})
+
+
+def ramp(users: int, step: int) -> list[int]:
+    """Return the numbers of users to try one after the other where nothing is promised."""
+    return [*range(step, users, step), users]
+
+
+class Level(NamedTuple):
+    """What was seen with so many users."""
+
+    users: int
+    answers: int
+    refused: int
+    refused_last: int
+    """In the last seconds of it."""
+    provisioned: float | None
+    waiting: float | None
+    """The most that were in flight or queued at once, where servesim tells it."""
+
+
+def told(tried: Iterable[Level]) -> str:
+    """Say what was seen at each level."""
+    return ", ".join(
+        f"{level.users} users: {level.refused:,} of {level.answers:,} refused"
+        + (f" at a concurrency of {level.provisioned:g}" if level.provisioned is not None else "")
+        for level in tried
+    )
 
 
 class Saturation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servesim.load.checks import thresholds, worst
+from servesim.load.document import FORMAT
 from servesim.load.tally import errors
 from servesim.load.words import number
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from servesim.load.settings import Settings
     from servesim.load.tally import Tally
 
-FORMAT = 1
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 

@@ -24,7 +24,7 @@ MOST_NAMES = 100
 OTHERS = "(others)"
 """Stands for the names past the hundredth: a header that names no entities may have as many as there are requests."""
 
-_GOOD = range(200, 300)
+GOOD = range(200, 300)
 
 Message = dict[str, Any]
 """What a worker reports: its counts since the last report."""
@@ -187,4 +187,4 @@ class Tally:
 
 def errors(statuses: dict[int, int]) -> int:
     """Count the answers that are none of success."""
-    return sum(count for status, count in statuses.items() if status not in _GOOD)
+    return sum(count for status, count in statuses.items() if status not in GOOD)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from locust import FastHttpUser, task
 
-from servesim.load.calls import LONGEST_S
+from servesim.load.calls import LONGEST_S, TOO_MANY
 from servesim.load.work import ATTEMPT, FORM
 from servesim.service.clock import rest, wall_second
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from servesim.load.process import Process
     from servesim.payloads.encode import Payload
 
-TOO_MANY = 429
 _AGAIN = frozenset({TOO_MANY, 503})
 _LONGEST_WAIT_S = 10.0
 PATIENCE_S = 60.0

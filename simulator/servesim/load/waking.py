@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servesim.load import endpoint, messages
 from servesim.load.calls import CannotRun
-from servesim.load.checks import INCONCLUSIVE, Check, held
+from servesim.load.checks import Check, held
+from servesim.load.document import INCONCLUSIVE
 from servesim.service.instants import instant_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servesim.load.calls import scoring_path
 from servesim.load.settings import HEADER, Settings, changed
-from servesim.load.tally import NO_ANSWER, Sent, Tally
+from servesim.load.tally import GOOD, NO_ANSWER, Sent, Tally
 from servesim.payloads.encode import Payload
 from servesim.service.clock import wall_second
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 SCORING = re.compile(r"/serving-endpoints/([^/?#]+)/invocations(?:[?#]|$)")
 ATTEMPT, FORM = "servesim_attempt", "servesim_format"
 """Keys of locust's context of a request; one without them is a first attempt."""
-
-_GOOD = range(200, 300)
 
 
 class Work(NamedTuple):
@@ -62,7 +60,7 @@ class Counting:
         response, failed = event.get("response"), event.get("exception") is not None
         status = int(getattr(response, "status_code", 0) or NO_ANSWER)
         sent = Sent(
-            None if failed or status not in _GOOD else self._entity(response),
+            None if failed or status not in GOOD else self._entity(response),
             status,
             int(context.get(ATTEMPT, 1)) > 1,
         )

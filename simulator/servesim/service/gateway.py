@@ -12,6 +12,7 @@ from servesim.core.deployment import Phase
 from servesim.core.errors import Code, Rejected
 from servesim.core.routing import Ticket, TicketState
 from servesim.core.striking import could_strike
+from servesim.generations.ga_texts import TEXTS
 from servesim.models import pool_types
 from servesim.models.answer import Answer
 from servesim.models.host import AT_ONCE_BYTES
@@ -141,14 +142,16 @@ class Gateway:
 
     def _failed(self, ticket: Ticket, outcome: object) -> Rejected:
         """Return why a model gave no answer: its worker ended, hung, cannot load it, or has too much to do."""
-        self._clock.end(GiveUp(ticket.number, self._vault.scrub(str(outcome))))
         match outcome:
             case pool_types.TimedOut(cap_s):
-                return Rejected(Code.EXECUTION_LIMIT, limit_ms=round(cap_s * 1000))
+                refused = Rejected(Code.EXECUTION_LIMIT, limit_ms=round(cap_s * 1000))
             case pool_types.QueueFull():
-                return Rejected(Code.QUEUE_FULL)
+                refused = Rejected(Code.QUEUE_FULL)
             case pool_types.LoadFailed(reason):
-                return Rejected(Code.RELOAD_FAILED, entity=ticket.entity, reason=self._vault.scrub(reason))
+                refused = Rejected(Code.RELOAD_FAILED, entity=ticket.entity, reason=self._vault.scrub(reason))
             case _:
-                self._clock.execute(WorkerDied(ticket.deployment.id))
-                return Rejected(Code.WORKER_ENDED, entity=ticket.entity)
+                refused = Rejected(Code.WORKER_ENDED, entity=ticket.entity)
+        self._clock.end(GiveUp(ticket.number, self._vault.scrub(str(outcome)), TEXTS[refused.code].status))
+        if refused.code is Code.WORKER_ENDED:
+            self._clock.execute(WorkerDied(ticket.deployment.id))
+        return refused

@@ -2,7 +2,7 @@
 
 import pytest
 
-from servesim.load.capacity import Capacity, Expected, Level, capacity_of, expected, levels, ramp, told
+from servesim.load.saturating import Capacity, Expected, Level, capacity_of, expected, levels, ramp, told
 
 
 @pytest.mark.parametrize(
@@ -18,13 +18,6 @@ from servesim.load.capacity import Capacity, Expected, Level, capacity_of, expec
 )
 def test_a_config_says_how_many_run_at_once(entity, least, most):
     assert capacity_of(entity, 64) == Capacity(least, most, 64)
-
-
-def test_it_is_as_the_server_has_it():
-    from servesim.core.capacity import SIZES
-
-    sizes = {size: capacity_of({"workload_size": size}, None)[:2] for size in SIZES}
-    assert sizes == {size: tuple(pair) for size, pair in SIZES.items()}
 
 
 def test_two_entities_may_refuse_when_one_is_full_and_must_when_both_are():
