@@ -16,6 +16,7 @@ from servesim.load.waking import burst, checks, sleep
 
 def course(run: Conductor) -> None:
     """Let it sleep and wake it, as often as asked for."""
+    run.metrics_every_s = 1
     woken = []
     for number in range(1, run.settings.rounds + 1):
         sleep(run, number)

@@ -19,7 +19,7 @@ def course(run: Conductor) -> None:
     """Go through the steps until one fails."""
     before = endpoint.read(run.server, run.settings.endpoint)
     try:
-        for share, split in zip(shares(run.settings), splits(run.settings, before), strict=True):
+        for share, split in zip(shares(run.settings.steps), splits(run.settings, before), strict=True):
             switch(run, split, f"{share} %")
             judged = run.phase(f"{share} %", split, judged_after_s=run.settings.drain_s)
             run.until_decided(judged, run.settings.duration_s + run.settings.drain_s)
@@ -35,7 +35,7 @@ def course(run: Conductor) -> None:
 def splits(settings: Settings, before: endpoint.Endpoint) -> list[dict[str, float]]:
     """Return the split of each step."""
     challenger = endpoint.challenger_of(before.split, settings.challenger)
-    return [endpoint.stepped(before.split, challenger, share) for share in shares(settings)]
+    return [endpoint.stepped(before.split, challenger, share) for share in shares(settings.steps)]
 
 
 def switch(run: Conductor, split: dict[str, float], to: str) -> None:
@@ -44,7 +44,7 @@ def switch(run: Conductor, split: dict[str, float], to: str) -> None:
     found = endpoint.read(run.server, run.settings.endpoint)
     if found.split != split:
         endpoint.change_split(run.server, found, split)
-        endpoint.await_update(run.server, run.settings.endpoint)
+        endpoint.await_split(run.server, run.settings.endpoint, split)
 
 
 load_test("rollout", course, (*options.JUDGING, "steps", "challenger", "drain_s", "restore"), splits=splits)

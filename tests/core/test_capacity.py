@@ -13,6 +13,7 @@ from servesim.core.errors import Code
 from servesim.core.profile import FAITHFUL, INSTANT, MINUTE, SECOND
 from servesim.core.registry import ModelVersion
 from servesim.core.spread import Spread, constant
+from servesim.generations.ga import render_endpoint
 from servesim.generations.ga_metrics import render
 
 START = replace(FAITHFUL, replica_start_ms=(10 * SECOND, 10 * SECOND), cold_start_ms=(15 * SECOND, 15 * SECOND))
@@ -312,12 +313,14 @@ def test_a_cold_start_brings_the_least_and_orders_the_rest(lab):
     assert states(tickets) == ["running"] * 30
 
 
-def test_metrics_show_what_is_provisioned_at_each_moment(lab):
+def test_metrics_and_state_messages_show_each_moment(lab):
     endpoint = lab.serve(lab.entity(workload_size="Medium", scale_to_zero=True))
 
     def shown():
         line = next(one for one in render(lab.world, endpoint).splitlines() if one.startswith("provisioned_"))
-        return float(line.split()[1])
+        (entity,) = render_endpoint(lab.world, endpoint)["config"]["served_entities"]
+        assert entity["state"]["deployment"] == "DEPLOYMENT_READY"
+        return float(line.split()[1]), entity["state"]["deployment_state_message"]
 
     seen = [shown()]
     tickets = [lab.admit() for _ in range(14)]
@@ -325,7 +328,19 @@ def test_metrics_show_what_is_provisioned_at_each_moment(lab):
         lab.run(minutes * MINUTE)
         seen.append(shown())
         end(lab, tickets)
-    assert seen == [8, 16, 16, 8, 0]
+    assert seen == [(8, ""), (16, ""), (16, ""), (8, ""), (0, "Scaled to zero")]
+    lab.admit()
+    assert shown() == (0, "Scaled to zero")
+    lab.run(15 * SECOND)
+    assert shown() == (8, "")
+
+
+def test_a_recovering_entity_keeps_what_it_has_and_goes_on_using_it(lab):
+    endpoint = lab.serve(lab.entity(workload_size="Medium"))
+    lab.do(WorkerDied(lab.deployment().id))
+    lab.run(20 * SECOND)
+    assert 'provisioned_concurrent_requests_total{served_entity="a"} 8 ' in render(lab.world, endpoint)
+    assert account(lab).used.slot_ms == 8 * 20 * SECOND
 
 
 # --- what it adds up to ---------------------------------------------------------------------------

@@ -167,3 +167,16 @@ def test_windows_are_bounded(lab):
         ask(lab, person)
     assert len(lab.world.limits._windows) == WINDOWS_KEPT
     assert asks(lab, people[0])[0] == 0
+
+
+def test_of_many_windows_the_one_that_began_longest_ago_is_forgotten(lab, monkeypatch):
+    monkeypatch.setattr("servesim.core.limits.WINDOWS_KEPT", 3)
+    lab.serve(lab.entity(workload_size="Large"))
+    limit(lab, {"calls": 1, "key": "user"})
+    first, second, *others = [lab.member(f"p{number}", "admins") for number in range(4)]
+    ask(lab, first)
+    ask(lab, second)
+    lab.run(MINUTE)
+    for person in (first, *others):  # the first one's window begins anew, so the second one's is the oldest
+        ask(lab, person)
+    assert asks(lab, first)[0] == 0

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from servesim.delivery.cli import main
+from servesim.delivery.load_server import end
 
 EXTRA = all(importlib.util.find_spec(name) for name in ("locust", "matplotlib", "numpy", "scipy"))
 needs_the_extra = pytest.mark.skipif(not EXTRA, reason="the extra `load` is not installed")
@@ -79,14 +80,18 @@ def test_the_help_imports_nothing_heavy():
         (["traffic_split", "--detect", "100"], "--detect"),
         (["traffic_split", "--detect", "2", "--floor", "1.5"], "at most half of --detect 2, not 1.5"),
         (["traffic_split", "--p99", "soon"], "'soon' is not a duration"),
+        (["traffic_split", "--p99", "300"], "has no unit: write 300ms or 0.3s"),
         (["traffic_split", "--duration", "0s"], "a time is longer than nothing"),
         (["traffic_split", "--max-error-rate", "2"], "--max-error-rate"),
         (["traffic_split", "--users", "0"], "--users"),
+        (["traffic_split", "--detect", "nan"], "nan is no number to go by"),
+        (["traffic_split", "--min-rps", "inf"], "inf is no number to go by"),
         (["traffic_split", "--steps", "10"], "No such option"),
-        (["rollout", "--steps", "10,200"], "write percentages from 1 to 100"),
+        (["rollout", "--steps", "10,200"], "a percentage from 1 to 100"),
         (["rollout", "--url", "http://a:b@c"], "--url"),
         (["rollout", "--url", "http://x.test", "--token", "a\nb"], "no header can hold"),
         (["script", "missing.py"], "does not exist"),
+        (["script", __file__, "--run-time", "5s"], "No such option '--run-time'. Options of locust follow `--`."),
         (["report", "missing.json"], "does not exist"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) else None,
@@ -313,6 +318,25 @@ def test_a_run_that_is_stopped_reports_what_there_is_and_ends_what_it_started(tm
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
 
 
+def test_who_outlives_the_leader_of_its_group_is_ended_too():
+    """What is killed, and has no time to, does not end its own workers."""
+    alive, held = os.pipe()
+    worker = (
+        f"import subprocess, sys; subprocess.Popen(['sleep', '600'], pass_fds=[{held}]); print(flush=True); input()"
+    )
+    leader = subprocess.Popen(
+        [sys.executable, "-c", worker], pass_fds=[held], start_new_session=True, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    os.close(held)
+    assert leader.stdout.readline()
+    leader.kill()
+    leader.wait()
+    end(leader, 60)
+    with leader.stdin, os.fdopen(alive, "rb") as ends:
+        assert ends.read() == b""
+
+
 @needs_the_extra
 def test_any_locustfile_runs_with_locust_s_own_arguments_and_gets_a_report(world, tmp_path):
     command = [*PROGRAM, "script", str(ROOT / "examples" / "locustfile.py"), "--url", world.exports["DATABRICKS_HOST"]]
@@ -349,8 +373,31 @@ def test_a_locustfile_that_breaks_is_told_without_the_token(world, tmp_path):
 
 
 @needs_the_extra
+def test_users_whose_code_raises_are_told(world, tmp_path):
+    script = tmp_path / "raising.py"
+    script.write_text(
+        "import locust\n"
+        "class Raising(locust.FastHttpUser):\n"
+        "    wait_time = locust.constant(0.1)\n"
+        "    @locust.task\n"
+        "    def ask(self):\n"
+        "        raise ValueError('no good')\n"
+    )
+    asked = ["script", str(script), "--url", world.exports["DATABRICKS_HOST"], "--out", str(tmp_path / "out")]
+    locusts = ["--", "--users", "1", "--run-time", "2s"]
+    environment = {**os.environ, "DATABRICKS_TOKEN": world.token()}
+    run = subprocess.run(
+        [*PROGRAM, *asked, *locusts], env=environment, capture_output=True, text=True, check=False, timeout=100
+    )
+    assert run.returncode == 4
+    assert "errors were raised in the users' own code" in run.stdout
+    assert "ValueError: no good" in (tmp_path / "out" / "locust.log").read_text()
+
+
+@needs_the_extra
 def test_what_is_started_gets_its_token_by_its_environment_alone(load, monkeypatch, here, deploy):
     deploy("fraud")
+    here.clock.advance("20m")
     started = []
 
     class Ended:
@@ -387,6 +434,7 @@ def test_what_is_started_gets_its_token_by_its_environment_alone(load, monkeypat
 def test_a_pass_is_one_if_the_run_came_to_its_end(load, here, deploy, monkeypatch, case):
     test, code, exit_code = case
     deploy("fraud")
+    here.clock.advance("20m")
     Path("plain.py").write_text("")
     document = {
         "format": 1,

@@ -63,6 +63,19 @@ def test_a_reset_is_one_and_a_lost_reply_is_an_orderly_end(wire, version):
     assert get(wire, version=version) == b""
 
 
+def test_a_header_of_a_rule_takes_the_place_of_ours_however_it_is_written(wire):
+    wire.handle.models.stub("m")
+    wire.call(
+        "POST", ENDPOINTS, {"name": "e", "config": {"served_entities": [{"entity_name": "m", "entity_version": "1"}]}}
+    )
+    wire.handle.clock.advance("20m")
+    wire.handle.faults.add("status", operation="query", status=500, headers={"x-request-id": "mine"})
+    head = "POST /serving-endpoints/e/invocations HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n"
+    answer = raw(wire, f"{head}Authorization: Bearer {wire.handle.token}\r\n\r\n").lower()
+    assert answer.startswith(b"http/1.1 500 ")
+    assert answer.count(b"x-request-id: ") == answer.count(b"x-request-id: mine\r\n") == 1
+
+
 def test_a_server_of_its_own_resets_as_well(server_process):
     server = server_process()
     rule = {"effect": "reset", "operation": "list_endpoints", "times": 1}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from servesim.load.checks import all_answered, thresholds, worst
+from servesim.load.checks import all_answered, thresholds, users_code, worst
 from servesim.load.settings import Settings
 from servesim.load.tally import Sent, Tally
 
@@ -35,6 +35,14 @@ def test_a_limit_is_kept_or_not(asked, outcome, value):
     assert check.limit == next(iter(asked.values()))
 
 
+def test_a_limit_is_told_as_it_was_asked_for():
+    asked = Settings(max_error_rate=0.00005, p99_ms=2500.0, min_rps=100_000.0)
+    rate, p99, rps = (check.why for check in thresholds(tallied(), asked, seconds=2.0))
+    assert rate == "1 of 100 requests failed, 1 %; at most 0.005 % may"
+    assert p99.endswith(" ms; 2,500 ms are allowed")
+    assert rps == "50 requests a second; at least 100,000 are asked for"
+
+
 def test_what_is_not_asked_for_is_not_checked():
     assert thresholds(tallied(), Settings(), 1.0) == []
 
@@ -45,6 +53,13 @@ def test_without_an_answer_nothing_is_known():
         ("max error rate", "inconclusive"),
         ("min rps", "inconclusive"),
     ]
+
+
+def test_users_whose_code_raises_leave_a_run_undecided():
+    assert users_code(0) == []
+    (check,) = users_code(1_200)
+    assert (check.outcome, check.value) == ("inconclusive", 1_200)
+    assert "1,200 errors" in check.why
 
 
 def test_an_error_is_one_too_many_where_nothing_is_asked():

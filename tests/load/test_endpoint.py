@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from servesim.load import endpoint, payloads
+from servesim.load import calls, endpoint, payloads
 from servesim.load.admin import Admin, admin_of
 from servesim.load.calls import Answer, CannotRun, Server, scoring_path, server
 from servesim.load.settings import Settings
@@ -110,24 +110,33 @@ def test_one_entity_has_all_traffic_where_no_routes_are_told():
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ((404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such"}), "404: no such"),
+        (
+            (404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such"}),
+            "http://host has no endpoint 'fraud'; there are other$",
+        ),
+        ((401, {}), "refuses the token"),
         ((200, b"<html>"), "can't be read"),
         ((200, {"name": "fraud", "state": {}}), "serves nothing yet"),
     ],
 )
 def test_one_that_does_not_serve_cannot_be_loaded(answer, said):
     with pytest.raises(CannotRun, match=said):
-        endpoint.read(Answers(fraud=[answer]), "fraud")
+        endpoint.read(
+            Answers(fraud=[answer], **{"serving-endpoints": [(200, {"endpoints": [{"name": "other"}]})]}), "fraud"
+        )
 
 
 def test_an_update_is_waited_for(monkeypatch):
     monkeypatch.setattr(endpoint, "rest", lambda seconds: None)
     updating = {**SERVING, "state": {"config_update": "IN_PROGRESS"}}
-    answers = Answers(fraud=[(200, updating), (200, updating), (200, SERVING)])
-    assert endpoint.await_update(answers, "fraud").update == "NOT_UPDATING"
+    split = {"champion": 90.0, "challenger": 10.0, "retired": 0.0}
+    alone = {"routes": [{"served_model_name": "champion", "traffic_percentage": 100}]}
+    stale = {**SERVING, "config": {**SERVING["config"], "traffic_config": alone}}
+    answers = Answers(fraud=[(200, stale), (200, updating), (200, updating), (200, SERVING)])
+    assert endpoint.await_split(answers, "fraud", split).split == {"champion": 90.0, "challenger": 10.0}
     failed = {**SERVING, "state": {"config_update": "UPDATE_FAILED"}}
     with pytest.raises(CannotRun, match="ended as UPDATE_FAILED"):
-        endpoint.await_update(Answers(fraud=[(200, failed)]), "fraud")
+        endpoint.await_split(Answers(fraud=[(200, failed)]), "fraud", split)
 
 
 def test_a_refused_config_ends_the_run():
@@ -136,7 +145,7 @@ def test_a_refused_config_ends_the_run():
         endpoint.change_split(answers, endpoint.read(answers, "fraud"), {"champion": 100.0})
 
 
-@pytest.mark.parametrize(("names", "said"), [(["one"], None), ([], "there are: none"), (["b", "a"], "there are: a, b")])
+@pytest.mark.parametrize(("names", "said"), [(["one"], None), ([], "there are none"), (["b", "a"], "there are a, b")])
 def test_the_only_endpoint_is_taken(names, said):
     listed = {"serving-endpoints": [(200, {"endpoints": [{"name": name} for name in names]})]}
     if said is None:
@@ -151,11 +160,14 @@ def test_the_provisioned_concurrency_is_read_whatever_the_label():
         b"# TYPE provisioned_concurrent_requests_total gauge\n"
         b'provisioned_concurrent_requests_total{served_entity="champion"} 4 1767603600000\n'
         b'provisioned_concurrent_requests_total{replica="1",served_entity="champion"} 4 1767603600000\n'
-        b'provisioned_concurrent_requests_total{model="new"} 8.0\n'
+        b'provisioned_concurrent_requests_total{replica="2",model="new"} 8.0\n'
         b'request_count_total{served_entity="champion"} 9\n'
     )
-    assert endpoint.provisioned(Answers(metrics=[(200, text)]), "fraud") == {"champion": 8.0, "new": 8.0}
-    assert endpoint.provisioned(Answers(), "fraud") is None
+    assert endpoint.provisioned(Answers(metrics=[(200, text)]), "fraud", {"champion", "new"}) == {
+        "champion": 8.0,
+        "new": 8.0,
+    }
+    assert endpoint.provisioned(Answers(), "fraud", ()) is None
 
 
 # --- payloads -------------------------------------------------------------------------------------
@@ -261,6 +273,18 @@ def test_what_is_no_address_is_refused(url):
 def test_a_token_that_no_header_can_hold_is_refused():
     with pytest.raises(CannotRun, match="no header can hold"):
         server("http://h", "token\n")
+
+
+def test_who_is_told_to_wait_asks_again_some_times(monkeypatch):
+    slept = []
+    monkeypatch.setattr(calls, "rest", slept.append)
+    answers = [Answer(429, b"", {"Retry-After": "3"}), Answer(503, b"", {}), Answer(200, b"{}", {})]
+    monkeypatch.setattr(Server, "call", lambda *_: answers.pop(0) if len(answers) > 1 else answers[0])
+    assert Server("http://host", "").get(PATH).status == 200
+    assert slept == [3.0, 1.0]
+    answers[:] = [Answer(429, b"", {"Retry-After": "3600"})]
+    assert Server("http://host", "").send("PUT", PATH, {}).status == 429
+    assert slept[2:] == [10.0] * 4
 
 
 def test_a_server_that_is_not_there_cannot_be_loaded():

@@ -31,6 +31,13 @@ def test_no_percentile_is_above_the_greatest_value():
     assert histogram.percentile(0.99) <= 100.001
 
 
+def test_half_of_two_values_do_not_pass_the_lower_one():
+    histogram = Histogram()
+    for value in (1.0, 100.0):
+        histogram.add(value)
+    assert histogram.percentile(0.5) == pytest.approx(1.0, rel=0.05)
+
+
 def test_of_nothing_there_is_no_percentile():
     assert Histogram().percentiles({"p50": 0.5}) == {"p50": None}
 

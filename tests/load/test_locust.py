@@ -325,7 +325,7 @@ def test_the_example_runs_as_it_stands(world, locust):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--endpoint", "nothing"], 5, "endpoint 'nothing' of http"),
+        (["--endpoint", "nothing"], 5, "has no endpoint 'nothing'; there are fraud"),
         (["--detect", "x"], 2, "--detect"),
         (["--payload", "missing.json"], 5, "the payload can't be read"),
         (["--duration", "0"], 2, "duration_s is a time"),

@@ -66,7 +66,7 @@ def test_what_cannot_be_is_refused(text, said):
 
 
 def test_steps_are_read():
-    assert shares(Settings()) == [10, 50, 100]
+    assert shares(Settings().steps) == [10, 50, 100]
 
 
 def test_an_argument_wins_over_the_variable(monkeypatch):

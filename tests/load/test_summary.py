@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from servesim.load import summary
+from servesim.load import summary, words
 from servesim.load.checks import held
 from servesim.load.document import checked, points
 from servesim.load.judging import Judging, Phase
@@ -53,6 +53,8 @@ def test_it_says_what_was_sent_and_when(finished):
     ]
     asked = document["requests"]
     assert (asked["count"], asked["errors"], asked["retries"], asked["rps"]) == (402, 1, 1, round(402 / 3.5, 3))
+    assert (asked["seconds"], document["seconds"]) == (3.5, 4.0)
+    assert words.summary(document).startswith(f"402 requests in 3.5 s, {words.number(402 / 3.5)} a second")
     assert (asked["by_status"], asked["by_format"]) == ({"0": 1, "200": 401}, {"csv": 402})
     first, second, third, _ = document["series"]
     assert (first["users"], second["users"], second["provisioned"]) == (8, 8, {"champion": 4.0})

@@ -298,6 +298,23 @@ async def test_others_do_not_move_time_while_a_request_that_was_let_go_runs():
     assert bench.elapsed > at
 
 
+@pytest.mark.parametrize("mode", ["autojump", "frozen"])
+def test_who_got_a_slot_is_forgotten_when_it_ends_though_time_never_moves_again(mode):
+    async def scene():
+        bench = Bench(mode)
+        bench.create(serving=True)
+        first, *_, queued = [bench.clock.admit("e", None) for _ in range(5)]
+        waiting = asyncio.create_task(bench.clock.hold(queued))
+        await turns()
+        bench.clock.end(Finish(first.number, 200))
+        await waiting
+        assert bench.clock.holds.awaited_by(queued) == (queued,)
+        bench.clock.end(Finish(queued.number, 200))
+        assert bench.clock.holds.awaited_by(queued) == ()
+
+    lived(scene)
+
+
 @in_a_loop
 async def test_real_work_of_others_does_not_end_a_wait():
     """The hold time-out is for time that does not come; here it comes, after a slow load."""

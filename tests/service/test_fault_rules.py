@@ -95,6 +95,8 @@ def test_an_instant_is_one_or_a_duration_from_now(written, instant):
         ({"status": 500, "body": "plain"}, {"Content-Type": "text/plain; charset=utf-8"}),
         ({"status": 500, "body": "<p>", "headers": {"content-type": "text/html"}}, {"Content-Type": "text/html"}),
         ({"status": 500, "headers": {"X-A": "b"}}, {"X-A": "b"}),
+        ({"status": 503, "headers": {"retry-after": "7"}}, {"retry-after": "7"}),
+        ({"status": 503, "headers": {"retry-after": "7"}, "retry_after": None}, {"retry-after": "7"}),
     ],
     ids=str,
 )
@@ -140,6 +142,12 @@ WRONG = [
     ({"effect": "status"}, "status is missing"),
     ({"effect": "status", "status": 99}, "200 to 599"),
     ({"effect": "status", "status": 500, "retry_after": -1}, "retry_after is a whole number"),
+    (
+        {"effect": "status", "status": 500, "retry_after": 1, "headers": {"retry-after": "7"}},
+        "retry_after is that header",
+    ),
+    ({"effect": "fail", "after": "2m", "before": "1m"}, "after lies behind before"),
+    ({"effect": "fail", "message": "m" * 10_001}, "message has at most 10,000 characters; got 10,001"),
     ({"effect": "status", "status": 500, "body": 1, "message": "m"}, "body is all that is answered"),
     ({"effect": "status", "status": 500, "headers": {"Content-Length": "5"}}, "headers"),
     ({"effect": "status", "status": 500, "body": "x" * 70_000}, "bytes"),

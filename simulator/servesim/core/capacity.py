@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from servesim.core.workspace import Workspace
 
 SIZES = {"Small": (4, 4), "Medium": (8, 16), "Large": (16, 64)}
-"""Least and most requests in flight by workload size, while anything runs: documented."""
+"""Least and most requests in flight by workload size: documented, and that with scale to zero the least is 0.
+
+Chosen is that a start from zero brings the least at once, and that no less runs until all of it goes.
+"""
 REPLICA = 4
 """Requests that one replica has in flight: documented for GPUs, chosen for the others."""
 ENTITIES_KEPT = 10_000

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from servesim.core.routing import Ticket
     from servesim.core.workspace import Workspace
 
+_ANSWER = "answer"
+
 
 class Struck(NamedTuple):
     """What strikes one request: a delay, another split and one that changes its answer, each at most once."""
@@ -37,8 +39,11 @@ class Struck(NamedTuple):
         return self.fault is None or self.fault.effect not in UNHEARD
 
 
-def strike(world: Workspace, orders: Iterable[Order], asked: Asked) -> list[Order]:
-    """Count a request at every order that matches it; return those that strike it, the oldest of each kind."""
+def strike(world: Workspace, orders: Iterable[Order], asked: Asked) -> dict[str, Order]:
+    """Count a request at every order that matches it; return those that strike it, the oldest of each kind.
+
+    A delay and a skew of a request are kinds of their own, and everything else is of its answer's.
+    """
     now = world.timeline.now
     striking: dict[str, Order] = {}
     for order in orders:
@@ -46,30 +51,29 @@ def strike(world: Workspace, orders: Iterable[Order], asked: Asked) -> list[Orde
             if order.would_strike():
                 striking.setdefault(_kind(asked, order.fault), order)
             order.matched += 1
-    struck = sorted(striking.values(), key=lambda order: order.number)
-    for order in struck:
+    for order in striking.values():
         order.struck += 1
         what = f"{order.fault.effect}: {order.fault.message}" if order.fault.message else order.fault.effect
         world.note("fault", asked.endpoint, asked.entity, what)
         if order.left == 0:
             world.faults.used.append(world.faults.orders.pop(order.number))
             world.faults.sort()
-    return struck
+    return striking
 
 
 def _kind(asked: Asked, fault: Fault) -> str:
     if asked.operation == DEPLOYMENT or fault.effect not in {"delay", "skew"}:
-        return "answer"
+        return _ANSWER
     return fault.effect
 
 
-def _told(struck: list[Order]) -> Struck | None:
+def _told(struck: dict[str, Order]) -> Struck | None:
     if not struck:
         return None
-    by_kind = {order.fault.effect if order.fault.effect in {"delay", "skew"} else "": order for order in struck}
-    numbers, effects = tuple(order.number for order in struck), tuple(order.fault.effect for order in struck)
-    fault = by_kind[""].fault if "" in by_kind else None
-    return Struck(numbers, effects, fault, by_kind["delay"].delay() if "delay" in by_kind else 0)
+    orders = struck.values()
+    numbers, effects = tuple(order.number for order in orders), tuple(order.fault.effect for order in orders)
+    fault = struck[_ANSWER].fault if _ANSWER in struck else None
+    return Struck(numbers, effects, fault, struck["delay"].delay() if "delay" in struck else 0)
 
 
 # --- deployments ----------------------------------------------------------------------------------
@@ -80,7 +84,8 @@ def take(world: Workspace, endpoint: str, entity: str, principal: Principal) -> 
     if not world.faults.deployments:
         return None
     struck = strike(world, world.faults.deployments, Asked(DEPLOYMENT, endpoint, entity, principal.name))
-    return replace(struck[0].fault, delay_ms=struck[0].delay()) if struck else None
+    order = struck.get(_ANSWER)
+    return replace(order.fault, delay_ms=order.delay()) if order else None
 
 
 # --- scoring requests -----------------------------------------------------------------------------
@@ -134,8 +139,7 @@ def strike_call(world: Workspace, command: Strike) -> Struck | None:
     faults = world.faults
     faults.waited += 1
     timer = world.timeline.schedule(struck.delay_ms, Due(Alarm.CALL_DELAY, "", request=faults.waited))
-    number = next(order.number for order in orders if order.fault.effect == "delay")
-    faults.waits[faults.waited] = Wait(faults.waited, number, timer)
+    faults.waits[faults.waited] = Wait(faults.waited, orders["delay"].number, timer)
     return struck._replace(wait=faults.waits[faults.waited])
 
 

@@ -12,6 +12,7 @@ import click
 
 from servesim.delivery.client import LONGEST_S, Target, Unreachable, call, checked_url, no_answer
 from servesim.delivery.defaults import DEFAULT_ADMIN_TOKEN, DEFAULT_URL
+from servesim.service.documents import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -144,11 +145,6 @@ def columns(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     table = [list(heads), *([plain(str(cell)) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-
-
-def plain(text: str) -> str:
-    """Return a text as one line that changes nothing on a terminal: signs that print nothing are written out."""
-    return text if text.isprintable() else "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def span(ms: int) -> str:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from servesim.delivery.admin_client import admin_options, columns, inside, plain, show, span
+from servesim.delivery.admin_client import admin_options, columns, inside, show, span
 from servesim.service.clock import MODES
+from servesim.service.documents import plain
 
 if TYPE_CHECKING:
     from servesim.delivery.admin_client import AdminClient

@@ -11,11 +11,12 @@ import click
 from click.core import ParameterSource
 
 from servesim.contracts.documents import SURFACES
-from servesim.delivery.admin_client import plain, show
+from servesim.delivery.admin_client import show
 from servesim.delivery.client import Target, checked_url, host_option, is_header_text, is_loopback, token_option
 from servesim.delivery.contract_payloads import sample_from, sample_of
 from servesim.delivery.contract_talk import CouldNotRun, NotThere, Plan, Talk
 from servesim.delivery.defaults import DEFAULT_ADMIN_TOKEN
+from servesim.service.documents import plain
 from servesim.service.settings import seconds
 
 if TYPE_CHECKING:

@@ -6,10 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servesim.delivery.client import JSON
-from servesim.payloads.encode import FORMATS, encode
-from servesim.payloads.example import as_request, table_of
+from servesim.payloads.example import as_request, in_other_formats
 from servesim.payloads.given import signature_from
-from servesim.payloads.signature import Array, Signature, Tensor
+from servesim.payloads.signature import Array, Tensor
 
 if TYPE_CHECKING:
     from servesim.payloads.signature import Column
@@ -72,10 +71,7 @@ def formats(sample: Sample) -> list[Sent]:
     """Return a sample in every format in which the same rows can be written; it need not be accepted in the others."""
     own = next(iter(sample.request))
     first = Sent(own, JSON, json.dumps(sample.request).encode(), sample.is_known)
-    table = table_of(sample.request)
-    if table is None:
-        return [first]
-    others = (encode(table, Signature(), form) for form in FORMATS if form != own)
+    others = in_other_formats(sample.request, own)
     return [first, *(Sent(one.format, one.content_type, one.body, is_known=False) for one in others)]
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from servesim.delivery.admin_client import columns, plain, show
+from servesim.delivery.admin_client import columns, show
 from servesim.delivery.client import Target, checked_url, host_option, is_header_text, token_option
 from servesim.delivery.contract_asking import APART, RIGHT, UNSETTLED, WRONG, Asking
 from servesim.delivery.contract_talk import CouldNotRun
 from servesim.generations.ga_requests import ENDPOINT_NAME
+from servesim.service.documents import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

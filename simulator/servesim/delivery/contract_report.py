@@ -8,8 +8,9 @@ from xml.etree import ElementTree as ET
 
 import click
 
-from servesim.delivery.admin_client import columns, is_terminal, plain
+from servesim.delivery.admin_client import columns, is_terminal
 from servesim.delivery.contract_run import FAILED, PASSED, SKIPPED
+from servesim.service.documents import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,11 +11,12 @@ import click
 from servesim.contracts.conformity import request_violations, response_violations
 from servesim.contracts.documents import SURFACES
 from servesim.contracts.operations import evidence, find, responses
-from servesim.delivery.admin_client import plain, show
+from servesim.delivery.admin_client import show
 from servesim.delivery.contract_report import cases_document, show_table, write_junit
 from servesim.delivery.contract_run import FAILED, PASSED, SKIPPED, Result
 from servesim.delivery.contract_talk import Wrong
 from servesim.delivery.recording import Unreadable, read_recording
+from servesim.service.documents import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

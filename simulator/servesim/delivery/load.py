@@ -57,8 +57,9 @@ _test(
 _test(
     "rollout",
     "Move the split in steps under traffic and judge each.",
-    "Changes the split of the two routes to 10, 50 and 100 percent for the challenger while requests are sent, and "
-    "judges each step by the requests that were sent in it; those within --drain after a switch are left out.",
+    "Gives the challenger 10, 50 and 100 percent of the endpoint's traffic while requests are sent; the others share the "
+    "rest as before. Judges each step by the requests that were sent in it; those within --drain after a switch are left "
+    "out.",
 )
 _test(
     "cold_start",
@@ -74,7 +75,19 @@ _test(
 )
 
 
-@command.command("script", short_help="Run any locustfile, with a report.")
+class _Script(click.Command):
+    """Says of options that it has not where locust's belong."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; raise click's errors."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            error.message += " Options of locust follow `--`."
+            raise
+
+
+@command.command("script", cls=_Script, short_help="Run any locustfile, with a report.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("locust_arguments", nargs=-1, type=click.UNPROCESSED)
 @test_options("script")
@@ -87,8 +100,8 @@ def _script(context: click.Context, /, file: Path, locust_arguments: tuple[str, 
     servesim load script locustfile.py --url https://my.workspace.example --max-error-rate 0.01
 
     It finds DATABRICKS_HOST and DATABRICKS_TOKEN in its environment, and is to end by itself. Its scoring requests are
-    counted by status, latency and who answered. The split is judged if enough of them are sent for it, whether they
-    fail unless --max-error-rate says how many may.
+    counted by status, latency and who answered. The split is judged if enough of them are sent for it. If they aren't,
+    and no limit is given, none of them may fail.
 
     Exit code 0: pass, 1: fail, 2: wrong usage, 4: inconclusive, 5: it could not run.
     """  # noqa: D301 - click wants the character itself to leave the lines below it as they are

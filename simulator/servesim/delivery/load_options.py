@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,19 +92,36 @@ def _span(_context: click.Context, parameter: click.Parameter, text: str | None)
 
 
 def _milliseconds(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    if text is not None and text.strip()[-1:].isdigit():  # locust's option of this name has milliseconds, spans seconds
+        raise click.BadParameter(f"{text!r} has no unit: write 300ms or 0.3s")
     found = _span(context, parameter, text)
     return None if found is None else round(found * 1000, 3)
 
 
 def _steps(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
-    steps = [] if text is None else text.split(",")
-    if not all(step.strip().isdecimal() and 0 < int(step) <= 100 for step in steps):  # noqa: PLR2004 - percent
-        raise click.BadParameter(f"write percentages from 1 to 100 such as 10,50,100, not {text!r}")
+    from servesim.load.settings import shares  # noqa: PLC0415 - the help needs none of it
+
+    try:
+        if text is not None:
+            shares(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
     return text
 
 
 def _path(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> str | None:
     return None if path is None else str(path.resolve())
+
+
+class _Number(click.FloatRange):
+    """A number within bounds, and an ordinary one: ``nan`` lies in every range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; raise click's error."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number to go by.", param, ctx)
+        return number
 
 
 def _file(**more: Any) -> Any:
@@ -133,11 +151,11 @@ _WHERE = (
     click.option("--seed", type=click.IntRange(0), help="Of servesim's draws and of the requests that are made up."),
 )
 _LIMITS = (
-    click.option("--max-error-rate", type=click.FloatRange(0, 1), help="Share of requests that may fail, e.g. 0.01."),
+    click.option("--max-error-rate", type=_Number(0, 1), help="Share of requests that may fail, e.g. 0.01."),
     click.option(
         "--p99", "p99_ms", metavar="SPAN", callback=_milliseconds, help="Time in which 99 % are to be answered: 300ms."
     ),
-    click.option("--min-rps", type=click.FloatRange(0), help="Requests a second that are to be reached."),
+    click.option("--min-rps", type=_Number(0), help="Requests a second that are to be reached."),
 )
 _RESULT = (
     click.option(
@@ -152,18 +170,18 @@ _RESULT = (
 )
 _OF_A_SPLIT = (
     click.option(
-        "--detect", type=click.FloatRange(0, 100, min_open=True, max_open=True),
+        "--detect", type=_Number(0, 100, min_open=True, max_open=True),
         help="Percentage points by which a share that is off is to be seen. [default: 2]",
     ),
     click.option(
-        "--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        "--alpha", type=_Number(0, 1, min_open=True, max_open=True),
         help="Chance, at most, that a router which is right fails. [default: 0.001]",
     ),
     click.option(
-        "--power", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        "--power", type=_Number(0, 1, min_open=True, max_open=True),
         help="Chance, at least, that a router which is off by --detect fails. [default: 0.99]",
     ),
-    click.option("--floor", type=click.FloatRange(0, 50), help="Points by which a share may be off. [default: 0]"),
+    click.option("--floor", type=_Number(0, 50), help="Points by which a share may be off. [default: 0]"),
 )  # fmt: skip
 _DURATION = click.option(
     "--duration", "duration_s", metavar="SPAN", callback=_span, help="Real time for a phase at most. [default: 60s]"
@@ -180,8 +198,8 @@ _PAYLOAD = (
 )
 _OWN = {
     "rollout": (
-        click.option("--challenger", metavar="NAME", help="The route that grows. [default: that with less]"),
-        click.option("--steps", metavar="PERCENTS", callback=_steps, help="[default: 10,50,100]"),
+        click.option("--challenger", metavar="NAME", help="The route that grows. [default: that with the least]"),
+        click.option("--steps", metavar="PERCENTS", callback=_steps, help="Its shares. [default: 10,50,100]"),
         click.option(
             "--drain", "drain_s", metavar="SPAN", callback=_span, help="Left out after each switch. [default: 2s]"
         ),
@@ -208,15 +226,15 @@ def _users(test: str) -> tuple[Decorator, ...]:
     default = {"saturation": 100}.get(test, 10)
     if test == SCRIPT:
         return (
-            click.option("--users", type=click.IntRange(1), help="[default: what the file or its arguments say]"),
-            click.option("--spawn-rate", type=click.FloatRange(0, min_open=True), help="Users started a second."),
+            click.option("--users", type=click.IntRange(1), help="At a time. [default: what the file says]"),
+            click.option("--spawn-rate", type=_Number(0, min_open=True), help="Users started a second."),
             processes,
         )
     return (
         click.option("--users", type=click.IntRange(1), default=default, show_default=True, help="At a time."),
         click.option(
             "--spawn-rate",
-            type=click.FloatRange(0, min_open=True),
+            type=_Number(0, min_open=True),
             help="Users started a second. [default: all at once]",
         ),
         processes,

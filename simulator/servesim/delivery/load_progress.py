@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from servesim.delivery.admin_client import is_terminal, plain
+from servesim.delivery.admin_client import is_terminal
 from servesim.load.words import number
+from servesim.service.documents import plain
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,12 +19,13 @@ from servesim.delivery.load_files import LOG, PROGRESS, RUN, found_run, fresh_fo
 from servesim.delivery.load_options import SCRIPT, Asked
 from servesim.delivery.load_progress import Tail, teller
 from servesim.delivery.load_server import end, shortened, started, world
-from servesim.delivery.load_target import CouldNotRun, endpoint_of, is_servesim, require_extra
+from servesim.delivery.load_target import CouldNotRun, is_servesim, require_extra
 from servesim.delivery.load_told import tell, tell_files, tell_server
 from servesim.load.calls import CannotRun
 from servesim.load.calls import server as server_at
 from servesim.load.document import INCONCLUSIVE, PASS, write_run
 from servesim.load.ending import COULD_NOT_RUN
+from servesim.load.endpoint import only, read
 from servesim.load.settings import VARIABLE, Settings
 from servesim.service.clock import Stopwatch, rest
 from servesim.service.shipped import shipped
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from servesim.delivery.load_progress import Bar, Lines
+    from servesim.load.calls import Server
     from servesim.load.document import Run
 
 _LOOK_S = 0.1
@@ -83,9 +85,12 @@ def _measured(asked: Asked, secrets: tuple[str, ...]) -> tuple[Run, int | None]:
 def _settings(asked: Asked, url: str) -> dict[str, Any]:
     """Return what locust's process is told; raise CouldNotRun unless the endpoint can be loaded."""
     try:
-        server = server_at(url, asked.token)
+        return _told(asked, server_at(url, asked.token))
     except CannotRun as error:
-        raise CouldNotRun(str(error)) from error
+        raise CouldNotRun(f"{error}.") from error
+
+
+def _told(asked: Asked, server: Server) -> dict[str, Any]:
     simulated = asked.url is None or is_servesim(server)
     if asked.test == "cold_start" and not simulated:
         raise CouldNotRun(
@@ -94,7 +99,7 @@ def _settings(asked: Asked, url: str) -> dict[str, Any]:
         )
     settings = {**asked.settings, "test": asked.test, "url": server.url, "simulated": simulated}
     if asked.test != SCRIPT:
-        settings["endpoint"] = endpoint_of(server, asked.settings.get("endpoint"))
+        settings["endpoint"] = read(server, asked.settings.get("endpoint") or only(server)).name
     out = asked.out.resolve()
     return {**settings, "result": str(out / RUN), "progress": str(out / PROGRESS)}
 

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -74,16 +74,24 @@ def _address(process: subprocess.Popen[str], log: Path, secrets: tuple[str, ...]
 
 
 def end(process: subprocess.Popen[Any], grace_s: float) -> None:
-    """End a process that was started here: by a signal, after the grace by force."""
+    """End a process that was started here, and its own: by a signal, after the grace by force."""
     if process.poll() is None:
         process.terminate()
-        try:
+        # A second Ctrl-C waits for nothing.
+        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
             process.wait(grace_s)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):  # a second Ctrl-C waits for nothing
-            os.killpg(process.pid, signal.SIGKILL)  # it leads a group of its own
-            process.wait()
+    _end_group(process.pid)
+    if process.poll() is None:
+        process.wait()
     if process.stdout is not None:
         process.stdout.close()
+
+
+def _end_group(leader: int) -> None:
+    """End by force who is left of the group that a process led, should it have been killed before its own were."""
+    if leader > 1:  # 0 would be the group that we are in ourselves
+        with suppress(ProcessLookupError):
+            os.killpg(leader, signal.SIGKILL)
 
 
 def shortened() -> list[str]:

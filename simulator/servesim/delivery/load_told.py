@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from servesim.delivery.admin_client import is_terminal, plain, show
+from servesim.delivery.admin_client import is_terminal, show
 from servesim.delivery.load_files import JUNIT, REPORT, RUN
 from servesim.load.document import FAIL, INCONCLUSIVE, PASS
 from servesim.load.words import place, summary
+from servesim.service.documents import plain
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from servesim.delivery.admin_client import plain
 from servesim.delivery.client import Target, Unreachable, call, checked_url, endpoint_path, no_answer, token_option
 from servesim.delivery.extras import MissingExtra, needs
 from servesim.payloads.encode import FORMATS
+from servesim.service.documents import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from servesim.delivery.admin_client import admin_options, columns, inside, plain, show
+from servesim.delivery.admin_client import admin_options, columns, inside, show
 from servesim.delivery.clock import CLOCK, ahead, standing
+from servesim.service.documents import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

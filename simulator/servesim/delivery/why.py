@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 import click
 
-from servesim.delivery.admin_client import admin_options, inside, plain, show
+from servesim.delivery.admin_client import admin_options, inside, show
+from servesim.service.documents import plain
 
 if TYPE_CHECKING:
     from servesim.delivery.admin_client import AdminClient

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from servesim.core.profile import PROFILES
-from servesim.delivery.admin_client import admin_options, columns, inside, plain, show
+from servesim.delivery.admin_client import admin_options, columns, inside, show
 from servesim.service.clock import MODES
-from servesim.service.documents import DocumentError, read_document
+from servesim.service.documents import DocumentError, plain, read_document
 
 if TYPE_CHECKING:
     from servesim.delivery.admin_client import AdminClient

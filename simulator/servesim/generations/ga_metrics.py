@@ -73,9 +73,8 @@ def render(world: Workspace, endpoint: Endpoint) -> str:
 
 def _entity(deployment: Deployment, now: int) -> _Entity:
     spec, up = deployment.spec, deployment.phase is Phase.READY
-    provisioned = deployment.provisioned if up else 0
     window = (deployment.traffic or Traffic()).window(now)
-    return _Entity(spec.name, spec.workload_type.startswith(_GPU), up, provisioned, window)
+    return _Entity(spec.name, spec.workload_type.startswith(_GPU), up, deployment.provisioned, window)
 
 
 def _lines(entities: list[_Entity], now: int) -> Iterator[str]:

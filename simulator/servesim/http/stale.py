@@ -41,25 +41,23 @@ def _level(call: Call, seen: Seen) -> Level | None:
     return Level.CAN_MANAGE if directory.is_open else directory.level(call.session.principal, seen.acl)
 
 
-def _visible(call: Call, seen: Seen | None, missing: Rejected) -> Level:
+def _visible(call: Call, seen: Seen | None, missing: Rejected) -> tuple[Seen, Level]:
     if seen is None:
         raise missing
     level = _level(call, seen)
     if level is None:
         raise Rejected(Code.NOT_PERMITTED, endpoint=seen.name, needed=Level.CAN_VIEW)
-    return level
+    return seen, level
 
 
 def _endpoint(call: Call, seen: Seen | None) -> dict[str, Any]:
-    level = _visible(call, seen, Rejected(Code.ENDPOINT_MISSING, endpoint=call.parameters["name"]))
-    assert seen is not None  # noqa: S101 - or it would not be visible
-    return {**seen.document, "permission_level": level.name}
+    found, level = _visible(call, seen, Rejected(Code.ENDPOINT_MISSING, endpoint=call.parameters["name"]))
+    return {**found.document, "permission_level": level.name}
 
 
 def _permissions(call: Call, seen: Seen | None) -> dict[str, Any]:
-    _visible(call, seen, Rejected(Code.PERMISSIONS_MISSING, id=call.parameters["id"]))
-    assert seen is not None  # noqa: S101 - as above
-    return seen.permissions
+    found, _ = _visible(call, seen, Rejected(Code.PERMISSIONS_MISSING, id=call.parameters["id"]))
+    return found.permissions
 
 
 def _list(call: Call, found: dict[str, Seen]) -> dict[str, Any]:

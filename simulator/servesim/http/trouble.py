@@ -150,7 +150,9 @@ def _marked(reply: Reply, struck: Struck) -> Reply:
 def _with_headers(reply: Reply, fault: Fault) -> Reply:
     headers = dict(fault.headers)
     content_type = headers.pop("Content-Type", reply.content_type)
-    return reply._replace(content_type=content_type, headers={**reply.headers, **headers})
+    replaced = {name.lower() for name in headers}
+    kept = {name: text for name, text in reply.headers.items() if name.lower() not in replaced}
+    return reply._replace(content_type=content_type, headers={**kept, **headers})
 
 
 def _unheard(fault: Fault, workspace: HostedWorkspace) -> Reply:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
+from servesim.service.clock import rest
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -19,6 +21,10 @@ LONGEST_S = 330.0
 BODY_LIMIT = 64 * 1024 * 1024
 TOO_MANY = 429
 _SHOWN = 300
+AGAIN = frozenset({TOO_MANY, 503})
+"""Statuses that time heals."""
+_TRIES = 5
+_LONGEST_WAIT_S = 10.0
 
 
 class CannotRun(Exception):  # noqa: N818 - named for what is so
@@ -61,12 +67,20 @@ class Server:
     token: str = field(repr=False)
 
     def get(self, path: str) -> Answer:
-        """Ask; raise CannotRun if nobody answers."""
-        return self.call("GET", path)
+        """Ask, again where it is told to wait, as Databricks' SDKs do; raise CannotRun if nobody answers."""
+        return self._patiently("GET", path)
 
     def send(self, method: str, path: str, document: Any) -> Answer:
-        """Send JSON; raise CannotRun if nobody answers."""
-        return self.call(method, path, json.dumps(document).encode())
+        """Send JSON, again where it is told to wait; raise CannotRun if nobody answers."""
+        return self._patiently(method, path, json.dumps(document).encode())
+
+    def _patiently(self, method: str, path: str, body: bytes | None = None) -> Answer:
+        for _ in range(_TRIES - 1):
+            answer = self.call(method, path, body)
+            if answer.status not in AGAIN:
+                return answer
+            rest(told_to_wait(answer.headers))
+        return self.call(method, path, body)
 
     def call(self, method: str, path: str, body: bytes | None = None, content_type: str = JSON) -> Answer:
         """Make one call on a connection of its own; raise CannotRun if nobody answers."""
@@ -100,6 +114,12 @@ def server(url: str, token: str) -> Server:
     if not (token.isascii() and token.isprintable()):
         raise CannotRun("DATABRICKS_TOKEN has a sign that no header can hold, e.g. a line break at its end")
     return Server(full, token)
+
+
+def told_to_wait(headers: Mapping[str, str] | None) -> float:
+    """Return the seconds of Retry-After, 1 without it."""
+    text = (headers or {}).get("Retry-After") or "1"
+    return min(float(text), _LONGEST_WAIT_S) if text.isdecimal() else 1.0
 
 
 def scoring_path(endpoint: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servesim.load.document import FAIL, INCONCLUSIVE, PASS
 from servesim.load.tally import errors
+from servesim.load.words import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +42,12 @@ def all_answered(tally: Tally) -> Check:
     return held("all answered", kept=not failed, why=why, limit=0.0, value=float(failed))
 
 
+def users_code(raised: int) -> list[Check]:
+    """Check that users went on as they were written: whose code raises sends less than it should, or sends it wrongly."""
+    why = f"{raised:,} errors were raised in the users' own code; locust's log has them"
+    return [Check("users' code", INCONCLUSIVE, why, 0.0, float(raised))] if raised else []
+
+
 def thresholds(tally: Tally, settings: Settings, seconds: float) -> list[Check]:
     """Check what the settings ask for; nothing that they don't name."""
     asked = [settings.max_error_rate, settings.p99_ms, settings.min_rps]
@@ -61,7 +68,7 @@ def _error_rate(failed: int, count: int, limit: float | None) -> Check | None:
     if limit is None:
         return None
     rate = failed / count
-    why = f"{failed:,} of {count:,} requests failed, {rate:.2%}; at most {limit:.2%} may"
+    why = f"{failed:,} of {count:,} requests failed, {number(rate * 100)} %; at most {number(limit * 100)} % may"
     return held("max error rate", kept=rate <= limit, why=why, limit=limit, value=rate)
 
 
@@ -69,7 +76,7 @@ def _p99(tally: Tally, limit: float | None) -> Check | None:
     if limit is None:
         return None
     value = tally.latency().percentile(0.99)
-    why = f"99 % of the answers came within {value:.4g} ms; {limit:g} ms are allowed"
+    why = f"99 % of the answers came within {number(value)} ms; {number(limit)} ms are allowed"
     return held("p99", kept=value is not None and value <= limit, why=why, limit=limit, value=value)
 
 
@@ -77,7 +84,7 @@ def _rps(count: int, seconds: float, limit: float | None) -> Check | None:
     if limit is None:
         return None
     rate = count / max(seconds, 1.0)
-    why = f"{rate:,.1f} requests a second; at least {limit:g} are asked for"
+    why = f"{number(rate)} requests a second; at least {number(limit)} are asked for"
     return held("min rps", kept=rate >= limit, why=why, limit=limit, value=round(rate, 3))
 
 

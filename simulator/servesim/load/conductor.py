@@ -219,8 +219,9 @@ class Conductor:
     def _observe(self, now: int) -> None:
         users = self.running
         last = self.looked.get(max(self.looked, default=0), Looked(users, None, None))._replace(users=users)
+        names = {name for phase in self.phases for name in phase.split or ()}
         if len(self.looked) % self.metrics_every_s == 0 and self.settings.endpoint:
-            last = Looked(users, endpoint.provisioned(self.server, self.settings.endpoint), *self._used())
+            last = Looked(users, endpoint.provisioned(self.server, self.settings.endpoint, names), *self._used())
         self.looked[now] = last
 
     def _used(self) -> tuple[dict[str, float] | None, float | None]:
@@ -259,6 +260,7 @@ class Conductor:
         self.notes += ending.missing(self, settled, cut_short=not self._ended and not self._open_ended)
         if self._open_ended:
             ending.lower_what_is_asked(self)
+        self.checks += ending.raised(self)
         finished = self._finished(end)
         self._progress(summary.progress(finished, self.needed))
         code = ending.write(summary.document(finished), self.settings.result, self.failure)

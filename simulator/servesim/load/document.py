@@ -94,6 +94,7 @@ SCHEMA: dict[str, Any] = _object(
         "requests": _object(
             {"count": _COUNT, "errors": _COUNT, "rps": _SPAN},
             {
+                "seconds": _SPAN,
                 "retries": _COUNT,
                 "latency_ms": _latency("p50", "p95", "p99", "max"),
                 "by_status": _COUNTS,

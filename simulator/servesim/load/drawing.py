@@ -9,7 +9,7 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from servesim.load.words import one_line
+from servesim.service.documents import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -149,6 +149,12 @@ def _name_phases(panel: Any, run: Run, width: float) -> None:
             panel.text(phase["from_s"], 0.5, name, va="center", fontsize=8.5, color=FAINT, gid="phase name")
 
 
+def draw_line(panel: Any, points: Sequence[tuple[float, float]], **style: Any) -> None:
+    """Draw a line through points; one alone, of which a line shows nothing, as a dot."""
+    alone = len(points) == 1
+    panel.plot(*zip(*points, strict=True), marker="o" if alone else None, markersize=4, clip_on=not alone, **style)
+
+
 def add_legend(figure: Any, panel: Any, width: float) -> None:
     """Put one legend above everything, in as many columns as fit."""
     handles, labels = panel.get_legend_handles_labels()
@@ -163,7 +169,7 @@ def add_legend(figure: Any, panel: Any, width: float) -> None:
 
 def short(name: str) -> str:
     """Return a name as long as a legend has room for: its beginning and its end."""
-    name = one_line(name)
+    name = plain(name)
     return name if len(name) <= _NAME_SIGNS else f"{name[: _NAME_SIGNS - 9]}…{name[-8:]}"
 
 

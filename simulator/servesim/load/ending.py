@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from servesim.load import summary
-from servesim.load.checks import all_answered
+from servesim.load.checks import all_answered, users_code
 from servesim.load.document import FAIL, INCONCLUSIVE, PASS, write_run
 
 if TYPE_CHECKING:
     from servesim.load.calls import CannotRun
+    from servesim.load.checks import Check
     from servesim.load.conductor import Conductor
 
 CODES = {PASS: 0, FAIL: 1, INCONCLUSIVE: 4}
@@ -36,6 +37,11 @@ def missing(run: Conductor, settled: int, *, cut_short: bool) -> list[str]:
     return notes
 
 
+def raised(run: Conductor) -> list[Check]:
+    """Say how often the users' own code raised, on this machine and on those of workers."""
+    return users_code(sum(one["count"] for one in run.environment.runner.exceptions.values()))
+
+
 def lower_what_is_asked(run: Conductor) -> None:
     """Hold somebody's own file to its split only if that is decided, and else to its limits, or to answers."""
     judged = [phase.judging for phase in run.phases if phase.judging is not None]
@@ -47,6 +53,7 @@ def lower_what_is_asked(run: Conductor) -> None:
         return
     for phase in run.phases:
         phase.judging = None
+    run.needed = None
     asked = run.settings
     if run.tally.seconds and (asked.max_error_rate, asked.p99_ms, asked.min_rps) == (None, None, None):
         run.checks.append(all_answered(run.tally))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from servesim.load.calls import CannotRun, endpoint_path
+from servesim.load.calls import ENDPOINTS, CannotRun, endpoint_path
 from servesim.service.clock import Stopwatch, rest
 
 if TYPE_CHECKING:
-    from servesim.load.calls import Server
+    from collections.abc import Collection
+
+    from servesim.load.calls import Answer, Server
 
 LONGEST_UPDATE_S = 1_800.0
 _LOOK_S = 0.25
@@ -30,6 +32,10 @@ _SETTINGS = (
 """Of a served entity: what a config takes; the rest of what a GET tells is the service's own."""
 _PROVISIONED = re.compile(r"^provisioned_concurrent_requests_total\{([^}]*)\}\s+([0-9.eE+-]+)", re.MULTILINE)
 _WHOLE = 100
+_REFUSED = {401, 403}
+_UNKNOWN = 404
+_SHOWN = 20
+"""Names of endpoints."""
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -65,8 +71,10 @@ class Endpoint(NamedTuple):
 
 def read(server: Server, name: str) -> Endpoint:
     """Read an endpoint that serves; raise CannotRun."""
-    answer = server.get(endpoint_path(name))
+    answer = _asked(server, endpoint_path(name))
     document = answer.document()
+    if answer.status == _UNKNOWN:
+        raise CannotRun(f"{server.url} has no endpoint {name!r}; {_listed(_names(server))}")
     if not answer.well or not isinstance(document, dict):
         raise CannotRun(f"endpoint {name!r} of {server.url} can't be read ({answer.said})")
     config = document.get("config") or {}
@@ -83,13 +91,9 @@ def read(server: Server, name: str) -> Endpoint:
 
 def only(server: Server) -> str:
     """Return the name of the only endpoint there is; raise CannotRun."""
-    answer = server.get("/api/2.0/serving-endpoints")
-    if not answer.well:
-        raise CannotRun(f"{server.url} doesn't say which endpoints it has ({answer.said})")
-    names = [str(one["name"]) for one in (answer.document() or {}).get("endpoints") or []]
+    names = _names(server)
     if len(names) != 1:
-        listed = ", ".join(sorted(names)[:20]) or "none"
-        raise CannotRun(f"say which endpoint to load with --endpoint; there are: {listed}")
+        raise CannotRun(f"which endpoint of {server.url}? Name one with --endpoint; {_listed(names)}")
     return names[0]
 
 
@@ -125,10 +129,16 @@ def stepped(split: dict[str, float], challenger: str, share: int) -> dict[str, f
     return {name: float(share) if name == challenger else given[name] for name in split}
 
 
-def await_update(server: Server, name: str) -> Endpoint:
-    """Look until an endpoint's update has ended; raise CannotRun if it fails, or takes half an hour."""
+def await_split(server: Server, name: str, split: dict[str, float]) -> Endpoint:
+    """Look until an endpoint's update to these shares has ended; raise CannotRun if it fails, or takes half an hour.
+
+    A look can be older than the update, and tell of the shares before it.
+    """
     watch = Stopwatch()
-    while (found := read(server, name)).update == "IN_PROGRESS":
+    asked = _with_traffic(split)
+    while (found := read(server, name)).update == "IN_PROGRESS" or (
+        found.update == "NOT_UPDATING" and _with_traffic(found.split) != asked
+    ):
         if watch.seconds() > LONGEST_UPDATE_S:
             raise CannotRun(f"the update of endpoint {name!r} has not ended after {LONGEST_UPDATE_S:g} s")
         rest(_LOOK_S)
@@ -137,10 +147,10 @@ def await_update(server: Server, name: str) -> Endpoint:
     return found
 
 
-def provisioned(server: Server, name: str) -> dict[str, float] | None:
+def provisioned(server: Server, name: str, entities: Collection[str]) -> dict[str, float] | None:
     """Return the provisioned concurrency by entity, from the endpoint's metrics; None if they can't be read.
 
-    Which label names the entity is not published, so the first one that has a value is taken.
+    Which label names the entity is not published: the one whose value is the name of one is taken, else the first.
     """
     try:
         answer = server.get(endpoint_path(name) + "/metrics")
@@ -151,9 +161,36 @@ def provisioned(server: Server, name: str) -> dict[str, float] | None:
     found: dict[str, float] = {}
     for labels, value in _PROVISIONED.findall(answer.body.decode("utf-8", "replace")):
         named = dict(_LABEL.findall(labels))
-        entity = named.get("served_entity") or next(iter(named.values()), "")
+        values = list(named.values())
+        entity = next((value for value in values if value in entities), values[0] if values else "")
         found[entity] = found.get(entity, 0.0) + float(value)
     return found
+
+
+def _with_traffic(split: dict[str, float]) -> dict[str, float]:
+    return {name: share for name, share in split.items() if share}
+
+
+def _asked(server: Server, path: str) -> Answer:
+    answer = server.get(path)
+    if answer.status in _REFUSED:
+        raise CannotRun(
+            f"{server.url} refuses the token ({answer.said}). Set DATABRICKS_TOKEN to one of that workspace"
+        )
+    return answer
+
+
+def _names(server: Server) -> list[str]:
+    answer = _asked(server, ENDPOINTS)
+    document = answer.document()
+    if not answer.well or not isinstance(document, dict):
+        raise CannotRun(f"{server.url} doesn't say which endpoints it has ({answer.said})")
+    return [str(one["name"]) for one in document.get("endpoints") or [] if isinstance(one, dict) and "name" in one]
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(sorted(names)[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    return f"there are {shown}" if names else "there are none"
 
 
 def _route(route: dict[str, Any]) -> str:

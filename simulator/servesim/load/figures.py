@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from servesim.load.document import whole_seconds
-from servesim.load.drawing import LIMIT, SERIES, WIDE, Picture, add_legend, new_figure, styled, thinned
+from servesim.load.drawing import LIMIT, SERIES, WIDE, Picture, add_legend, draw_line, new_figure, styled, thinned
 from servesim.load.figures_share import share
 from servesim.load.figures_traffic import capacity, latency, statuses
 
@@ -39,17 +39,7 @@ def _evidence(run: Run, width: float) -> Picture | None:
         return None
     figure, (panel,) = new_figure(width, [1.9], run)
     for judgement, rows in judged:
-        panel.plot(
-            [at_s for at_s, _ in rows],
-            [e for _, e in rows],
-            color=SERIES[0],
-            linewidth=1.8,
-            label="e-value",
-            gid="e-value",
-            marker="o" if len(rows) == 1 else None,
-            markersize=4,
-            clip_on=len(rows) > 1,
-        )
+        draw_line(panel, rows, color=SERIES[0], linewidth=1.8, label="e-value", gid="e-value")
         panel.hlines(
             -math.log10(judgement["alpha"]),
             judgement["from_s"],

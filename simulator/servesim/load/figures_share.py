@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servesim.load.document import points
-from servesim.load.drawing import BAND, INK, SERIES, Picture, add_legend, new_figure, short, thinned
+from servesim.load.drawing import BAND, INK, SERIES, Picture, add_legend, draw_line, new_figure, short, thinned
 
 if TYPE_CHECKING:
     from servesim.load.document import Point, Run
@@ -109,18 +109,8 @@ def _draw(panel: Any, one: _Judged, name: str, base: float) -> None:
         label="each second",
         gid=f"second:{name}",
     )
-    far = thinned(one.grown)
-    panel.plot(
-        [point.at_s for point in far],
-        [_percent(point.counts, name) - base for point in far],
-        color=SERIES[0],
-        linewidth=1.8,
-        marker="o" if len(far) == 1 else None,
-        markersize=4,
-        clip_on=len(far) > 1,
-        label="share so far",
-        gid=f"share:{name}",
-    )
+    if far := [(point.at_s, _percent(point.counts, name) - base) for point in thinned(one.grown)]:
+        draw_line(panel, far, color=SERIES[0], linewidth=1.8, label="share so far", gid=f"share:{name}")
 
 
 def _limit(panel: Any, judged: list[_Judged], name: str, *, off: bool) -> None:

@@ -15,6 +15,7 @@ from servesim.load.drawing import (
     WAIT,
     Picture,
     add_legend,
+    draw_line,
     new_figure,
     short,
     thinned,
@@ -39,17 +40,8 @@ def latency(run: Run, width: float) -> Picture | None:
         some = thinned(
             [(row["s"] + 0.5, row["latency_ms"][name]) for row in rows if row["latency_ms"].get(name) is not None]
         )
-        panel.plot(
-            [at_s for at_s, _ in some],
-            [ms for _, ms in some],
-            color=colour,
-            linewidth=line,
-            label=name,
-            gid=f"latency:{name}",
-            marker="o" if len(some) == 1 else None,
-            markersize=4,
-            clip_on=len(some) > 1,
-        )
+        if some:
+            draw_line(panel, some, color=colour, linewidth=line, label=name, gid=f"latency:{name}")
         drawn += [ms for _, ms in some]
     _scale_latency(panel, drawn)
     panel.set_ylabel("ms")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from servesim.load.document import FAIL, INCONCLUSIVE, PASS
-from servesim.load.words import one_line
+from servesim.service.documents import plain
 
 if TYPE_CHECKING:
     from servesim.load.document import Run
@@ -18,7 +18,7 @@ def junit(run: Run) -> bytes:
         {"name": "the run", "outcome": run["outcome"], "why": "; ".join(run.get("notes") or []) or run["outcome"]}
     ]
     root = ET.Element("testsuites", name="servesim load")
-    suite = ET.SubElement(root, "testsuite", name=one_line(_suite(run)), tests=str(len(cases)))
+    suite = ET.SubElement(root, "testsuite", name=plain(_suite(run)), tests=str(len(cases)))
     for attribute, outcome in (("failures", FAIL), ("errors", INCONCLUSIVE)):
         suite.set(attribute, str(sum(case["outcome"] == outcome for case in cases)))
     suite.set("time", f"{run['seconds']:.3f}")
@@ -35,12 +35,12 @@ def _suite(run: Run) -> str:
 def _add(suite: ET.Element, case: dict[str, Any], run: Run) -> None:
     seconds = case["to_s"] - case["from_s"] if "to_s" in case else run["seconds"]
     element = ET.SubElement(
-        suite, "testcase", classname=one_line(run["test"]), name=one_line(case["name"]), time=f"{seconds:.3f}"
+        suite, "testcase", classname=plain(run["test"]), name=plain(case["name"]), time=f"{seconds:.3f}"
     )
-    why = one_line(case["why"])
+    why = plain(case["why"])
     if case["outcome"] == PASS:
         ET.SubElement(element, "system-out").text = why
         return
     kind = "failure" if case["outcome"] == FAIL else "error"
     told = ET.SubElement(element, kind, type=case["outcome"], message=f"{case['outcome']}: {why}")
-    told.text = "\n".join([why, *(one_line(remark) for remark in case.get("remarks") or [])])
+    told.text = "\n".join([why, *(plain(remark) for remark in case.get("remarks") or [])])

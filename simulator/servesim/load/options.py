@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from servesim.load.settings import VARIABLE, Settings, changed, from_environment
+from servesim.load.settings import VARIABLE, Settings, changed, from_environment, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,9 +37,6 @@ SENDING = ("payload", "payloads", "seed", "retries")
 JUDGING = ("detect", "alpha", "power", "floor")
 
 _PREFIX = "servesim_"
-_KINDS = {"detect": float, "alpha": float, "power": float, "floor": float, "max_error_rate": float, "min_rps": float}
-_KINDS |= {"p99_ms": float, "duration_s": float, "drain_s": float, "step_s": float}
-_INTEGERS = {"payloads", "seed", "retries", "rounds", "step_users"}
 
 
 def add(parser: Any, names: Iterable[str]) -> None:
@@ -58,7 +55,7 @@ def add(parser: Any, names: Iterable[str]) -> None:
         if name == "restore":
             group.add_argument("--no-restore", action="store_false", **shared)
         else:
-            group.add_argument(f"--{argument(name)}", type=_kind(name), **shared)
+            group.add_argument(f"--{argument(name)}", type=kind_of(name), **shared)
 
 
 def argument(name: str) -> str:
@@ -70,7 +67,3 @@ def read(parsed: Any, test: str) -> Settings:
     """Return the settings of a run from what locust has parsed; raise ValueError."""
     given = {name.removeprefix(_PREFIX): value for name, value in vars(parsed).items() if name.startswith(_PREFIX)}
     return changed(from_environment(), {**given, "test": test})
-
-
-def _kind(name: str) -> Any:
-    return int if name in _INTEGERS else _KINDS.get(name, str)

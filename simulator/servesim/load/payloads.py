@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from servesim.load.calls import TOO_MANY, CannotRun, endpoint_path, scoring_path
-from servesim.payloads.encode import FORMATS, Payload, encode
-from servesim.payloads.example import table_of
-from servesim.payloads.signature import Signature
+from servesim.payloads.encode import FORMATS, Payload
+from servesim.payloads.example import in_other_formats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -116,9 +115,7 @@ def _example(document: Any) -> Any:
 
 def _in_all_formats(request: dict[str, Any]) -> tuple[Payload, ...]:
     own = _form(request)
-    table = table_of(request)
-    others = [] if table is None else [encode(table, Signature(), form) for form in FORMATS if form != own]
-    return (Payload.of(request, own), *others)
+    return (Payload.of(request, own), *in_other_formats(request, own))
 
 
 def _form(document: Any) -> str:

@@ -9,7 +9,8 @@ from servesim.load.document import FAIL, INCONCLUSIVE, PASS
 from servesim.load.drawing import NARROW, WIDE, svg
 from servesim.load.figures import pictures
 from servesim.load.report_style import STYLE
-from servesim.load.words import number, one_line, place, span, split_text, summary
+from servesim.load.words import number, place, span, split_text, summary
+from servesim.service.documents import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +31,7 @@ def report(run: Run) -> str:
     """Return the page, the same bytes for the same document."""
     parts = [_head(run), _asked(run), _judgements(run), _checks(run), _pictures(run), _shares(run), _phases(run)]
     parts += [_traffic(run), _capacity(run), _notes(run)]
-    title = escape(one_line(f"{run['outcome']}: {place(run)}"))
+    title = escape(plain(f"{run['outcome']}: {place(run)}"))
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
@@ -191,4 +192,4 @@ def _counted(count: int, one: str, many: str) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(one_line(str(text)))
+    return escape(plain(str(text)))

@@ -166,7 +166,7 @@ class Saturation:
     def _found(self) -> Check:
         last = self.seen[-1]
         if not last.refused:
-            why = f"nothing was refused up to {last.users} users: give more with -u ({told(self.seen)})"
+            why = f"nothing was refused up to {last.users} users: give more with --users ({told(self.seen)})"
             return Check(APPEAR, INCONCLUSIVE, why)
         went = "they went by themselves" if not last.refused_last else "they had not gone in the end"
         why = f"with {last.users} users requests were refused, and {went} ({told(self.seen)})"
@@ -187,7 +187,7 @@ class Saturation:
         if early:
             return held(APPEAR, kept=False, why=rule, limit=float(asked.before), value=float(early[0].users))
         if not beyond:
-            return Check(APPEAR, INCONCLUSIVE, f"give at least {asked.after + 1} users with -u: {rule}")
+            return Check(APPEAR, INCONCLUSIVE, f"give at least {asked.after + 1} users with --users: {rule}")
         last = beyond[-1]
         if not last.refused and (last.waiting is None or last.waiting < asked.before):
             slow = "answers come so fast that no requests pile up: give the models a service_time"

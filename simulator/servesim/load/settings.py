@@ -82,12 +82,11 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
 
 def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
     """Return settings with some values changed; None stands for those that may be left out. Raises ValueError."""
-    hints = get_type_hints(Settings)
-    unknown = sorted(values.keys() - hints.keys())
+    known = [field.name for field in fields(Settings)]
+    unknown = sorted(values.keys() - set(known))
     if unknown:
-        known = ", ".join(field.name for field in fields(Settings))
-        raise ValueError(f"there is no setting {', '.join(unknown)} of a load test; there are {known}")
-    return checked(replace(settings, **{name: _typed(name, value, hints[name]) for name, value in values.items()}))
+        raise ValueError(f"there is no setting {', '.join(unknown)} of a load test; there are {', '.join(known)}")
+    return checked(replace(settings, **{name: _typed(name, value) for name, value in values.items()}))
 
 
 def checked(settings: Settings) -> Settings:
@@ -103,27 +102,31 @@ def checked(settings: Settings) -> Settings:
             raise ValueError(f"{name} is 1 or more, not {getattr(settings, name)}")
     if settings.max_error_rate is not None and not 0 <= settings.max_error_rate <= 1:
         raise ValueError(f"max_error_rate is a share, 0 to 1, and {settings.max_error_rate:g} is none")
-    shares(settings)
+    shares(settings.steps)
     return settings
 
 
-def shares(settings: Settings) -> list[int]:
+def shares(steps: str) -> list[int]:
     """Return the steps of a rollout in percent; raise ValueError."""
     try:
-        found = [int(step) for step in settings.steps.split(",")]
+        found = [int(step) for step in steps.split(",")]
     except ValueError as error:
-        raise ValueError(
-            f"steps are percentages with commas between, e.g. 10,50,100, not {settings.steps!r}"
-        ) from error
+        raise ValueError(f"steps are percentages with commas between, e.g. 10,50,100, not {steps!r}") from error
     if not all(0 < step <= 100 for step in found):  # noqa: PLR2004 - percent
-        raise ValueError(f"each step is a percentage from 1 to 100: {settings.steps!r}")
+        raise ValueError(f"each step is a percentage from 1 to 100: {steps!r}")
     return found
 
 
-def _typed(name: str, value: Any, hint: Any) -> Any:
-    if value is None and type(None) in getattr(hint, "__args__", ()):
+def kind_of(name: str) -> type:
+    """Return the type of a setting; None may stand in place of a limit's."""
+    hint = get_type_hints(Settings)[name]
+    return hint if isinstance(hint, type) else float
+
+
+def _typed(name: str, value: Any) -> Any:
+    kind = kind_of(name)
+    if value is None and get_type_hints(Settings)[name] is not kind:
         return None
-    kind = {"bool": bool, "int": int, "str": str}.get(getattr(hint, "__name__", ""), float)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not kind:

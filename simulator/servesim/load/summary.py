@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from servesim.load.checks import thresholds, worst
 from servesim.load.document import FORMAT
 from servesim.load.tally import errors
-from servesim.load.words import number
+from servesim.load.words import number, sent_for, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -80,11 +80,13 @@ def _requests(run: Finished) -> dict[str, Any]:
     statuses = run.tally.statuses()
     count = sum(statuses.values())
     latency = run.tally.latency()
+    seconds = max(run.elapsed_s, 1.0)
     return {
         "count": count,
         "errors": errors(statuses),
         "retries": run.tally.retried(),
-        "rps": round(count / max(run.elapsed_s, 1.0), 3),
+        "seconds": round(seconds, 3),
+        "rps": round(count / seconds, 3),
         "latency_ms": {**_latency(latency), "max": round(latency.greatest_ms, 3) if count else None},
         "by_status": {str(status): found for status, found in statuses.items()},
         "by_format": dict(sorted(run.tally.formats.items())),
@@ -121,10 +123,7 @@ def _second(run: Finished, second: int, looked: Looked) -> dict[str, Any]:
 
 
 def _phase_at(phases: Sequence[Phase], second: int) -> Phase | None:
-    for phase in reversed(phases):
-        if phase.since <= second and (phase.until is None or second < phase.until):
-            return phase
-    return None
+    return next((phase for phase in reversed(phases) if phase.since <= second), None)
 
 
 def _phase(phase: Phase, run: Finished) -> dict[str, Any]:
@@ -175,6 +174,6 @@ def words(run: Mapping[str, Any]) -> list[str]:
         times = ", ".join(f"{name} {number(value)} ms" for name, value in latency.items() if value is not None)
         named = [("no answer" if status == "0" else status, count) for status, count in asked["by_status"].items()]
         counts = ", ".join(f"{status} x {count:,}" for status, count in named)
-        how_many = f"{asked['count']:,} requests in {run['seconds']:g} s, {number(asked['rps'])} a second"
+        how_many = f"{asked['count']:,} requests in {span(sent_for(run))}, {number(asked['rps'])} a second"
         lines.append(f"  {how_many}: {counts}; {times}")
     return [*lines, *(f"  note: {note}" for note in run["notes"])]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from locust import FastHttpUser, task
 
-from servesim.load.calls import LONGEST_S, TOO_MANY
+from servesim.load.calls import AGAIN, LONGEST_S, TOO_MANY, told_to_wait
 from servesim.load.work import ATTEMPT, FORM
 from servesim.service.clock import rest, wall_second
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from servesim.load.process import Process
     from servesim.payloads.encode import Payload
 
-_AGAIN = frozenset({TOO_MANY, 503})
-_LONGEST_WAIT_S = 10.0
 PATIENCE_S = 60.0
 """For which a user waits to be told what to send."""
 
@@ -44,9 +42,9 @@ class ScoringUser(FastHttpUser):  # type: ignore[misc]  # locust is read as Any
         for attempt in range(1, self.work.settings.retries + 2):
             response = self._post(payload, attempt)
             status = int(response.status_code or 0)
-            if status not in _AGAIN or attempt > self.work.settings.retries:
+            if status not in AGAIN or attempt > self.work.settings.retries:
                 break
-            rest(_told_to_wait(response))
+            rest(told_to_wait(response.headers))
         return status
 
     def _post(self, payload: Payload, attempt: int) -> Any:
@@ -85,9 +83,3 @@ class BurstingUser(ScoringUser):
         """Wait for the next round; locust can end the user now and then."""
         if self.process.take_part(self):
             self.send()
-
-
-def _told_to_wait(response: Any) -> float:
-    """Return the seconds of Retry-After, 1 without it."""
-    text = (response.headers or {}).get("Retry-After") or "1"
-    return min(float(text), _LONGEST_WAIT_S) if text.isdecimal() else 1.0

@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from servesim.load.document import Run
 
 
 _LONG = 1e9
-
-
-def one_line(text: str) -> str:
-    """Return a text as one line in which signs that print nothing are written out, as XML and terminals need it."""
-    return text if text.isprintable() else "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def number(value: float | None) -> str:
@@ -32,6 +29,11 @@ def span(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
+def sent_for(run: Mapping[str, Any]) -> float:
+    """Return for how many seconds requests were sent, by which a rate goes; those of the series are whole ones."""
+    return float(run["requests"].get("seconds", run["seconds"]))
+
+
 def split_text(split: dict[str, float]) -> str:
     """Write a split in one line."""
     return ", ".join(f"{name} {share:g} %" for name, share in split.items())
@@ -44,7 +46,7 @@ def summary(run: Run) -> str:
     shown = [f"{name} {number(latency[name])} ms" for name in ("p50", "p95", "p99") if latency.get(name) is not None]
     errors = f"{requests['errors']:,} error{'s' * (requests['errors'] != 1)}"
     speed = f"{number(requests['rps'])} a second"
-    return ", ".join([f"{requests['count']:,} requests in {span(run['seconds'])}", speed, *shown, errors])
+    return ", ".join([f"{requests['count']:,} requests in {span(sent_for(run))}", speed, *shown, errors])
 
 
 def place(run: Run) -> str:

@@ -3,9 +3,12 @@
 import json
 from typing import Any, Final
 
-from servesim.payloads.encode import Table
+from servesim.payloads.encode import FORMATS as WRITTEN
+from servesim.payloads.encode import Payload, Table, encode
+from servesim.payloads.signature import Signature
 
-FORMATS: Final = frozenset({"dataframe_split", "dataframe_records", "instances", "inputs"})
+FORMATS: Final = frozenset(WRITTEN) - {"csv"}
+"""Those of JSON."""
 
 
 def as_request(example: str) -> Any:
@@ -36,3 +39,9 @@ def table_of(request: dict[str, Any]) -> Table | None:
         return None
     plain = all(isinstance(cell, str | int | float) for row in rows for cell in row)
     return Table(tuple(map(str, columns)), tuple(map(tuple, rows))) if plain else None
+
+
+def in_other_formats(request: dict[str, Any], own: str) -> list[Payload]:
+    """Return the rows of a request in every other format in which they can be written."""
+    table = table_of(request)
+    return [] if table is None else [encode(table, Signature(), form) for form in WRITTEN if form != own]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from servesim.core.access import Principal
-    from servesim.core.commands import Command, LoadFinished, LoadModel
+    from servesim.core.commands import Command, Finish, LoadFinished, LoadModel
     from servesim.core.endpoint import Endpoint
     from servesim.core.routing import Ticket, TicketState
     from servesim.core.workspace import Workspace
@@ -106,10 +106,10 @@ class Clock:
             sender.admitted(ticket)
         return ticket
 
-    def end(self, command: Command) -> None:
+    def end(self, command: Finish | GiveUp) -> None:
         """Carry out the end of a request."""
         self.execute(command)
-        self.holds.ended.set()
+        self.holds.over(command.request)
 
     # --- moving -----------------------------------------------------------------------------------
 

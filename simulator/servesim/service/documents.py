@@ -49,7 +49,7 @@ class Document(NamedTuple):
         while place and place not in self.lines:
             place = place[:-1]
         where = str(GIVEN) if self.path is GIVEN else f"{self.path}, line {self.lines.get(place, 1)}"
-        return DocumentError(_printable(f"{where}: {_dotted(key)}: {message}" if key else f"{where}: {message}"))
+        return DocumentError(plain(f"{where}: {_dotted(key)}: {message}" if key else f"{where}: {message}", kept="\n"))
 
 
 def read_document(path: str | Path, schema: str) -> Document:
@@ -108,9 +108,11 @@ def _validator(definition: str) -> Any:
     return jsonschema_rs.validator_for({**schema, "$ref": f"#/$defs/{definition}"})
 
 
-def _printable(text: str) -> str:
-    """Return a text that changes nothing on a terminal: what a file has of such signs is written out."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)
+def plain(text: str, kept: str = "") -> str:
+    """Return a text as one line that changes nothing on a terminal: signs that print nothing are written out."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() or sign in kept else ascii(sign)[1:-1] for sign in text)
 
 
 def _dotted(key: Sequence[str | int]) -> str:

@@ -30,6 +30,8 @@ ANY = "any"
 MOST_TIMES = 1_000_000
 BODY_LIMIT = 64 * 1024
 """Bytes of an answer that stands in place of the service's own."""
+TEXT_LIMIT = 10_000
+"""Characters of a name or message."""
 LONGEST_RETRY_S = 86_400
 _TRIED_AGAIN = (429, 503)
 """Statuses that clients are told by ``Retry-After`` when to try again."""
@@ -66,6 +68,9 @@ def read_rule(entry: Mapping[str, Any], now: int) -> Fault:
         raise ValueError(f"{needed} is missing: the effect {effect} needs it")
     operation = _operation(effect, given.get("operation"), given.get("entity"))
     default = FAILED_MESSAGE if effect == "fail" else ""
+    after, before = (_instant(given, key, now) for key in ("after", "before"))
+    if after is not None and before is not None and before < after:
+        raise ValueError("after lies behind before: between them is no instant, and it would never strike")
     return Fault(
         effect,
         _text(given, "endpoint"),
@@ -75,8 +80,8 @@ def read_rule(entry: Mapping[str, Any], now: int) -> Fault:
         operation=operation,
         principal=_text(given, "principal"),
         skip=_whole(given, "skip", 0, MOST_TIMES),
-        after=_instant(given, "after", now),
-        before=_instant(given, "before", now),
+        after=after,
+        before=before,
         share=_share(given),
         **_own(effect, given),
     )
@@ -146,7 +151,10 @@ def _answer(given: dict[str, Any]) -> dict[str, Any]:
     headers = dict(answer.headers)
     if "body" in given or "content-type" in {name.lower() for name in given.get("headers", {})}:
         headers["Content-Type"] = answer.content_type
-    retry_after = given.get("retry_after", 0 if answer.status in _TRIED_AGAIN else None)
+    own = [name for name in headers if name.lower() == "retry-after"]
+    if own and given.get("retry_after") is not None:
+        raise ValueError("retry_after is that header: leave it out, or the header")
+    retry_after = given.get("retry_after", 0 if answer.status in _TRIED_AGAIN and not own else None)
     if retry_after is not None:
         headers["Retry-After"] = str(_whole({"retry_after": retry_after}, "retry_after", 0, LONGEST_RETRY_S))
     return {
@@ -170,6 +178,8 @@ def _text(given: dict[str, Any], key: str) -> str | None:
     value = given.get(key)
     if not isinstance(value, str | None):
         raise ValueError(f"{key} is text; got {_short(value)}")  # noqa: TRY004 - what a user wrote is wrong, not a type
+    if value and len(value) > TEXT_LIMIT:
+        raise ValueError(f"{key} has at most {TEXT_LIMIT:,} characters; got {len(value):,}")
     return value
 
 

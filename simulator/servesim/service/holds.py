@@ -38,7 +38,8 @@ class Holds:
         """Set when a request has ended, or its model begins to wait for time."""
         self._workspace = workspace
         self._waiters: dict[int, asyncio.Future[None]] = {}
-        self._let_go: list[Ticket] = []
+        self._let_go: dict[int, Ticket] = {}
+        """By number, what runs since time, or a slot, let it go on."""
         self._asking: dict[int, list[asyncio.Future[None]]] = {}
         """By number of a request: what its model waits for, by requests of its own that wait for time."""
 
@@ -66,15 +67,21 @@ class Holds:
             if waiter is None or waiter.done():
                 continue
             waiter.set_result(None)
-            if awaited:
-                self._let_go.append(ticket)
+            if awaited and ticket.state is TicketState.RUNNING:
+                self._let_go[ticket.number] = ticket
+
+    def over(self, number: int) -> None:
+        """Take note that a request's work has ended; time need not wait for it, even if it never moves again."""
+        self._let_go.pop(number, None)
+        self.ended.set()
 
     async def finished(self) -> None:
         """Wait for requests that earlier events let go on: their work belongs to those instants."""
-        while any(self._is_at_work(ticket) for ticket in self._let_go):
+        while any(self._is_at_work(ticket) for ticket in self._let_go.values()):
             self.ended.clear()
             await self.ended.wait()
-        self._let_go = [ticket for ticket in self._let_go if ticket.state is TicketState.RUNNING]
+        running = (ticket for ticket in self._let_go.values() if ticket.state is TicketState.RUNNING)
+        self._let_go = {ticket.number: ticket for ticket in running}
 
     def _is_at_work(self, ticket: Ticket) -> bool:
         """Tell whether a request runs and its model does not itself wait for time."""
@@ -85,7 +92,7 @@ class Holds:
         """Return which requests the next event waits for while the model of this one works: it, and who sent it."""
         sender = sent_by.get()
         senders = () if sender is None else sender.works_for
-        return (ticket, *senders) if ticket in self._let_go else senders
+        return (ticket, *senders) if ticket.number in self._let_go else senders
 
     @contextlib.contextmanager
     def asked_by_model(self, granted: asyncio.Future[None]) -> Iterator[None]:
