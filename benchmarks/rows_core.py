@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 import servers
 from calls import LIST_ALL
 from figures import Figure
+from load import built_in
 from processes import script
 
-from load import built_in
-
 if TYPE_CHECKING:
-    from processes import Process
-
     from load import Plan
+    from processes import Process
 
 ENDPOINTS, DAYS = 1_000, 30
 QUICK_ENDPOINTS, QUICK_DAYS = 100, 3

@@ -8,19 +8,17 @@ import urllib.request
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import load
 import servers
 from calls import GET_ONE, HOST, LIST_ALL, LIST_PATH, ONE_ROW, TOKEN, score
 from figures import Figure
-
-import load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from calls import Call
-    from processes import Process
-
     from load import Plan
+    from processes import Process
 
 CONNECTIONS = (8, 64)
 MANY, QUICK_MANY = 100_000, 5_000

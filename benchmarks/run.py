@@ -24,9 +24,8 @@ import rows_load
 import rows_model
 import rows_start
 from figures import Figure, show
-from rich.console import Console
-
 from load import Plan
+from rich.console import Console
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -156,7 +156,9 @@ def test_a_body_in_two_pieces_is_waited_for(line, wire, awaited):
 @pytest.fixture
 def connection(servesim_server, line):
     """Give the server's side of that line, and a way to hand it pieces exactly as they are."""
-    (found,) = servesim_server.server._listeners[0]._runner.server.connections
+    theirs = line.socket.getsockname()
+    listed = servesim_server.server._listeners[0]._runner.server.connections
+    (found,) = (one for one in listed if one.transport.get_extra_info("peername") == theirs)
 
     async def take(*pieces):
         for piece in pieces:

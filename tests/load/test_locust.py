@@ -261,6 +261,7 @@ def test_a_burst_on_a_sleeping_endpoint_is_answered_in_order(world, locust):
         "first answer",
     ]
     assert sum(row["cold_starts"] for row in document["capacity"]) >= 2
+    assert max(document["series"][-1]["provisioned"].values()) > 0
 
 
 @pytest.mark.deep
@@ -311,6 +312,8 @@ def test_such_a_file_is_held_to_answers_where_its_split_is_not_decided(world, lo
     code, document = run.end()
     assert (code, document["judgements"], [one["name"] for one in document["checks"]]) == (0, [], ["all answered"])
     assert "is not judged" in document["notes"][0]
+    last = json.loads(run.progress.read_text().splitlines()[-1])
+    assert (last["needed"], last["requests"]) == (None, document["requests"]["count"])
 
 
 @pytest.mark.deep

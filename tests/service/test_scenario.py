@@ -229,6 +229,17 @@ def test_an_error_points_at_file_line_and_key(tmp_path, servesim_server: LocalSe
         servesim_server.open(scenario=write(tmp_path, text))
 
 
+def test_a_shipped_world_goes_by_its_name_unless_there_is_such_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for written in ("canary-rolls-back", "canary-rolls-back.yaml"):
+        (scenario,) = read_scenarios([written]).values()
+        assert scenario.documents[0].content["endpoints"][0]["name"] == "fraud"
+    (tmp_path / "canary-rolls-back").write_text("seed: 5\n", encoding="utf-8")
+    assert read_scenarios(["canary-rolls-back"])["default"].options == {"seed": 5}
+    with pytest.raises(DocumentError, match="folder/canary-promotes"):
+        read_scenarios(["folder/canary-promotes"])
+
+
 def test_files_that_cannot_be_read_are_named(tmp_path):
     with pytest.raises(DocumentError, match=r"none.yaml: No such file"):
         read_scenarios([tmp_path / "none.yaml"])

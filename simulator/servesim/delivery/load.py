@@ -57,9 +57,9 @@ _test(
 _test(
     "rollout",
     "Move the split in steps under traffic and judge each.",
-    "Gives the challenger 10, 50 and 100 percent of the endpoint's traffic while requests are sent; the others share the "
-    "rest as before. Judges each step by the requests that were sent in it; those within --drain after a switch are left "
-    "out.",
+    "Gives the challenger 10, 50 and 100 percent of the endpoint's traffic while requests are sent; the others share "
+    "the rest as before. Judges each step by the requests that were sent in it; those within --drain after a switch "
+    "are left out.",
 )
 _test(
     "cold_start",
@@ -83,8 +83,8 @@ class _Script(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            error.message += " Options of locust follow `--`."
-            raise
+            told = f"{error.message} Options of locust follow `--`."
+            raise click.NoSuchOption(error.option_name, told, error.possibilities, ctx) from None
 
 
 @command.command("script", cls=_Script, short_help="Run any locustfile, with a report.")

@@ -11,6 +11,7 @@ import click
 
 from servesim.delivery.client import checked_url, is_header_text
 from servesim.delivery.defaults import DEFAULT_ADMIN_TOKEN, DEFAULT_TOKEN
+from servesim.service.shipped import scenario_file, shipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,6 +114,13 @@ def _path(_context: click.Context, _parameter: click.Parameter, path: Path | Non
     return None if path is None else str(path.resolve())
 
 
+def _scenario(_context: click.Context, _parameter: click.Parameter, written: str | None) -> Path | None:
+    if written is None or (path := scenario_file(written)).is_file():
+        return None if written is None else path
+    names = sorted(file.stem for file in shipped("scenarios").glob("*.yaml"))
+    raise click.BadParameter(f"there is no file {written!r}, and no shipped world of that name: {', '.join(names)}.")
+
+
 class _Number(click.FloatRange):
     """A number within bounds, and an ordinary one: ``nan`` lies in every range."""
 
@@ -147,7 +155,12 @@ _WHERE = (
         help="With --url, for servesim's own calls.",
     ),
     click.option("--endpoint", "-e", metavar="NAME", help="Which endpoint. [default: the only one]"),
-    click.option("--scenario", type=_file(), metavar="FILE", help="World of the servesim that is started (YAML)."),
+    click.option(
+        "--scenario",
+        callback=_scenario,
+        metavar="FILE|NAME",
+        help="World of the servesim that is started: a YAML file, or a shipped one, e.g. canary-rolls-back.",
+    ),
     click.option("--seed", type=click.IntRange(0), help="Of servesim's draws and of the requests that are made up."),
 )
 _LIMITS = (

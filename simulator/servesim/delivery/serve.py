@@ -89,8 +89,9 @@ DEFAULTS = WorkspaceSettings()
     "--scenario",
     "scenarios",
     multiple=True,
-    metavar="FILE",
-    help="World to begin with (YAML): models, principals, endpoints that already serve. Options given here win.",
+    metavar="FILE|NAME",
+    help="World to begin with (YAML), or a shipped one, e.g. canary-rolls-back: models, principals, endpoints that "
+    "already serve. Options given here win.",
 )
 @option(
     "--model",

@@ -43,7 +43,7 @@ def all_answered(tally: Tally) -> Check:
 
 
 def users_code(raised: int) -> list[Check]:
-    """Check that users went on as they were written: whose code raises sends less than it should, or sends it wrongly."""
+    """Check that users went on as they were written: one whose code raises sends too little, or the wrong thing."""
     why = f"{raised:,} errors were raised in the users' own code; locust's log has them"
     return [Check("users' code", INCONCLUSIVE, why, 0.0, float(raised))] if raised else []
 

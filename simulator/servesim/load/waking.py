@@ -66,6 +66,7 @@ def burst(run: Conductor, number: int) -> list[Woken]:
     messages.tell(run.environment, messages.ROUND, number)
     wanted = number * run.users
     run.until(lambda: run.counted >= wanted, run.settings.duration_s)
+    run.look()  # what woke may be asleep again by the next second
     if run.admin is None:
         return []
     stories = run.admin.stories(run.settings.endpoint, min(run.users, MOST_TOLD))

@@ -17,6 +17,7 @@ from servesim.service.fault_rules import order
 from servesim.service.profiles import profile_from, profile_named
 from servesim.service.routes import read_route
 from servesim.service.settings import SETTINGS
+from servesim.service.shipped import scenario_file
 from servesim.service.spreads import taking
 from servesim.service.tokens import Client
 from servesim.service.versions import stub_version
@@ -128,7 +129,7 @@ def _check_secrets(
 
 def read_scenarios(paths: Iterable[str | Path]) -> dict[str, Scenario]:
     """Read scenario files into one scenario for each workspace that they name; raise DocumentError."""
-    return scenarios_of(read_document(path, "scenario") for path in paths)
+    return scenarios_of(read_document(scenario_file(path), "scenario") for path in paths)
 
 
 def scenarios_of(documents: Iterable[Document]) -> dict[str, Scenario]:
