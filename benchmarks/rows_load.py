@@ -1,4 +1,4 @@
-"""Rows on load tests: whether locust or the server is saturated first."""
+"""Rows on long load: whether locust or the server is saturated first, and whether the server's memory stays."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import load
 import servers
 from calls import ENDPOINT, HOST, ONE_ROW, TOKEN
 from figures import Figure
@@ -18,9 +19,11 @@ from processes import HERE, SCRIPT_LIMIT_S
 
 if TYPE_CHECKING:
     from load import Plan
+    from processes import Process
 
 TEST = HERE.parent / "loadtests" / "traffic_split.py"
 USERS = 32
+CONNECTIONS = 64
 
 
 def locust(plan: Plan) -> list[Figure]:
@@ -47,6 +50,24 @@ def locust(plan: Plan) -> list[Figure]:
             floor=1.0,
         ),
     ]
+
+
+def flat(plan: Plan) -> list[Figure]:
+    """Resident memory while a million invocations are answered, with every limit held and a fault waiting."""
+    first, whole = (20_000, 60_000) if plan.quick else (100_000, 1_000_000)
+    with servers.command_line("fast", servers.WORLD_LIMITS) as server:
+        answered = _until(server, 0.0, first, plan)
+        before = server.memory_mb() or float("nan")
+        answered = _until(server, answered, whole, plan)
+        after = server.memory_mb() or float("nan")
+    what = f"memory that invocations {first:,} to {answered:,.0f} add"
+    return [Figure(row="flat", what=what, value=after - before, unit="MB", floor=5.0, at_least=False)]
+
+
+def _until(server: Process, answered: float, wanted: int, plan: Plan) -> float:
+    while answered < wanted:
+        answered += load.sample(server, ONE_ROW, CONNECTIONS, plan).per_second * plan.seconds
+    return answered
 
 
 def _run(port: int, folder: Path, seconds: int) -> dict[str, dict[str, float]]:

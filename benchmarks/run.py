@@ -37,6 +37,7 @@ ROWS: dict[str, Callable[[Plan], list[Figure]]] = {
     "invocation-signature": rows_http.invocation_signature,
     "answers": rows_http.answers,
     "locust": rows_load.locust,
+    "flat": rows_load.flat,
     "get-base": rows_http.get_base,
     "get-fast": rows_http.get_fast,
     "get-many": rows_http.get_many,
