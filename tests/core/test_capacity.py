@@ -166,6 +166,20 @@ def test_a_recovery_keeps_the_queue_and_who_ran_ends(lab):
     assert states(tickets[4:]) == ["running"] * 2
 
 
+def test_what_is_in_flight_when_a_recovery_fails_keeps_its_slot_until_it_ends(lab):
+    lab.serve()
+    tickets = [lab.admit() for _ in range(3)]
+    deployment = lab.deployment()
+    lab.load_errors["a"] = "no such file"
+    lab.do(WorkerDied(deployment.id))
+    lab.run(30 * SECOND)
+    assert (deployment.phase, deployment.in_flight, deployment.provisioned) == (Phase.FAILED, 3, 3)
+    end(lab, tickets[:2])
+    assert (deployment.in_flight, deployment.provisioned) == (1, 1)
+    lab.do(GiveUp(tickets[2].number, "gone"))
+    assert deployment.provisioned == 0
+
+
 # --- service times --------------------------------------------------------------------------------
 
 

@@ -102,10 +102,10 @@ class Locust:
             text=True,
         )
 
-    def has_counted(self):
-        """Tell whether its progress speaks of requests."""
+    def has_counted(self, what="requests"):
+        """Tell whether its progress speaks of requests, or of those that were judged."""
         lines = self.progress.read_text(encoding="utf-8").splitlines() if self.progress.exists() else []
-        return any(json.loads(line).get("requests") for line in lines)
+        return any(json.loads(line).get(what) for line in lines)
 
     def end(self):
         """Wait for it; return its exit code and the document, None if it left none."""
@@ -191,7 +191,7 @@ def test_a_worker_that_is_lost_ends_the_judging_and_is_named(world, locust):
     workers = [locust(server, ours("traffic_split"), "--worker", "--master-port", port) for _ in range(2)]
     alone = ("-u", "2", "-r", "2", "--master", "--master-bind-port", port, "--expect-workers", "2", "--duration", "12")
     master = locust(server, ours("traffic_split"), *alone, detect=1.0)
-    while not master.has_counted() and master.process.poll() is None:
+    while not master.has_counted("judged") and master.process.poll() is None:
         pass
     workers[0].process.kill()
     code, document = master.end()

@@ -170,8 +170,8 @@ def begin(world: Workspace, deployment: Deployment) -> None:
 
 
 def end(world: Workspace, deployment: Deployment) -> None:
-    """Let everything go that runs."""
-    provision(world, deployment, 0)
+    """Let everything go that runs, but for what is in flight."""
+    provision(world, deployment, deployment.in_flight)
 
 
 def scale_up(world: Workspace, deployment: Deployment) -> None:

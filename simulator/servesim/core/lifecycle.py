@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from servesim.core import capacity, secrets, tickets
 from servesim.core import deployment as deployments
 from servesim.core.commands import Alarm, Due, LoadModel, Signal
-from servesim.core.deployment import CREATING, Cause, Deployment, Phase
+from servesim.core.deployment import BROKEN, CREATING, Cause, Deployment, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +80,8 @@ def request_ended(world: Workspace, deployment: Deployment) -> None:
     deployment.last_active = world.timeline.now
     if deployment.held and deployment.phase in _SERVES:
         capacity.let_in(world, deployment)
+    elif deployment.phase in BROKEN:
+        capacity.end(world, deployment)
     if deployment.in_flight:
         return
     if deployment.phase is Phase.DRAINING:
