@@ -150,10 +150,15 @@ def test_a_deployment_that_leaves_answers_its_queue_within_its_slots(lab):
 def test_an_update_lets_the_queue_of_the_old_deployment_go_on(lab):
     lab.serve()
     old = lab.deployment()
-    tickets = [lab.admit() for _ in range(10)]
     lab.put(lab.entity("a", "2"))
-    lab.run(11 * MINUTE)
-    assert old.phase is Phase.DRAINING or all(ticket.refusal for ticket in tickets)
+    lab.run(10 * MINUTE - SECOND)
+    tickets = [lab.admit() for _ in range(10)]
+    lab.run(SECOND)
+    assert (old.phase, states(tickets)) == (Phase.DRAINING, ["running"] * 4 + ["held"] * 6)
+    for number in range(10):
+        assert old.in_flight == min(4, 10 - number)
+        end(lab, [tickets[number]])
+    assert (old.phase, states(tickets)) == (Phase.GONE, ["done"] * 10)
 
 
 def test_a_recovery_keeps_the_queue_and_who_ran_ends(lab):

@@ -60,8 +60,7 @@ def test_route_optimized_endpoints_are_not_counted(labs):
     lab = labs(profile=replace(ALL, parallel_limit=3))
     lab.do(CreateEndpoint("e", lab.member("ana"), lab.config(), route_optimized=True, serving=True))
     assert asks(lab) == (500, None)
-    for _ in range(4):
-        lab.admit()
+    assert [str(lab.admit().state) for _ in range(4)] == ["running"] * 4
 
 
 def test_the_workspaces_parallel_requests(labs):
@@ -79,7 +78,7 @@ def test_an_endpoints_limit_counts_everybodys_requests_for_a_minute(lab):
     lab.serve()
     limit(lab, {"calls": 3, "renewal_period": "minute"})
     lab.run(5 * SECOND)
-    ana, bob = lab.member("ana"), lab.member("bob", "admins")
+    bob = lab.member("bob", "admins")
     ask(lab, bob)
     lab.run(20 * SECOND)
     assert asks(lab, bob)[0] == 2
@@ -88,7 +87,6 @@ def test_an_endpoints_limit_counts_everybodys_requests_for_a_minute(lab):
     assert refusal.heals_at == lab.now + 40 * SECOND
     lab.run(40 * SECOND)
     assert asks(lab, bob)[0] == 3
-    assert ana
 
 
 def test_a_users_limit_counts_each_by_itself(lab):

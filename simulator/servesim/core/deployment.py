@@ -101,6 +101,9 @@ UP = frozenset({Phase.READY, Phase.SCALED_TO_ZERO, Phase.STARTING})
 
 BROKEN = frozenset({Phase.FAILED, Phase.ABORTED})
 
+SERVES = frozenset({Phase.READY, Phase.DRAINING})
+"""Phases in which a slot that gets free is given to who waits."""
+
 WAITING = frozenset({Phase.STARTING, Phase.RECOVERING, Phase.RELOADING})
 """Phases that a request waits out."""
 

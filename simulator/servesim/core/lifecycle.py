@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from servesim.core import capacity, secrets, tickets
 from servesim.core import deployment as deployments
 from servesim.core.commands import Alarm, Due, LoadModel, Signal
-from servesim.core.deployment import BROKEN, CREATING, Cause, Deployment, Phase
+from servesim.core.deployment import BROKEN, CREATING, SERVES, Cause, Deployment, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 
 _ENTERED = {phase: f"deployment {phase}" for phase in Phase}
-
-_SERVES = frozenset({Phase.READY, Phase.DRAINING})
-"""Phases in which a slot that gets free is given to who waits."""
 
 BUILD_LOG_CHARACTERS = 100_000
 """How much is kept of what loading a model printed; the oldest goes first."""
@@ -78,7 +75,7 @@ def request_ended(world: Workspace, deployment: Deployment) -> None:
     """Take note that a running request ended; the last one lets its deployment rest or go."""
     deployment.in_flight -= 1
     deployment.last_active = world.timeline.now
-    if deployment.held and deployment.phase in _SERVES:
+    if deployment.held and deployment.phase in SERVES:
         capacity.let_in(world, deployment)
     elif deployment.phase in BROKEN:
         capacity.end(world, deployment)

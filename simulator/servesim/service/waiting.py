@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from servesim.core.commands import Alarm, Due, Signal
-from servesim.core.deployment import Phase
+from servesim.core.deployment import SERVES
 from servesim.core.routing import TicketState
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ WORDS: dict[Signal | Alarm, str] = {
 """What a timer means to people; others go by their own name."""
 
 
-_SERVES = frozenset({Phase.READY, Phase.DRAINING})
 _SLOTS = frozenset({Alarm.ANSWER_DUE, Alarm.EXECUTION_LIMIT, Alarm.REPLICA_UP})
 """What gives a slot to a request that waits for one."""
 
@@ -110,7 +109,7 @@ def timer_of(world: Workspace, ticket: Ticket) -> Timer | None:
     if is_behind_work(world, ticket):
         return None
     deployment = ticket.deployment.id
-    awaited = _SLOTS if ticket.deployment.phase in _SERVES else frozenset[Alarm]()
+    awaited = _SLOTS if ticket.deployment.phase in SERVES else frozenset[Alarm]()
     return world.timeline.soonest(
         lambda event: event.deployment_id == deployment and (isinstance(event.what, Signal) or event.what in awaited)
     )
@@ -118,7 +117,7 @@ def timer_of(world: Workspace, ticket: Ticket) -> Timer | None:
 
 def is_behind_work(world: Workspace, ticket: Ticket) -> bool:
     """Tell whether a held request waits for real work, which takes no simulated time: for a slot of one that runs."""
-    if ticket.state is not TicketState.HELD or ticket.deployment.phase not in _SERVES:
+    if ticket.state is not TicketState.HELD or ticket.deployment.phase not in SERVES:
         return False
     return any(
         other.deployment is ticket.deployment and other.state is TicketState.RUNNING for other in world.tickets.values()
