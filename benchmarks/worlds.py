@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from calls import ENDPOINT
 
 from servesim.core.access import Principal
-from servesim.core.commands import AddModel, Admit, ConfigRequest, CreateEndpoint, EntitySpec, Finish, Route
+from servesim.core.commands import Admit, ConfigRequest, CreateEndpoint, EntitySpec, Finish, Route
+from servesim.core.model_commands import AddModel
 from servesim.core.registry import ModelVersion
 
 if TYPE_CHECKING:

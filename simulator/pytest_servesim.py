@@ -1,4 +1,4 @@
-"""The pytest plugin: ``servesim_server`` and ``servesim``.
+"""The pytest plugin: ``servesim_server``, ``servesim`` and ``servesim_env``.
 
 It imports pytest alone; everything else comes when a fixture is used, so it costs nothing where it is not.
 """
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from servesim.delivery.handle import LocalServer, Servesim
+    from servesim.delivery.notebook import Environment
 
 _NOT_SIMULATED: pytest.StashKey[dict[str, int]] = pytest.StashKey()
 _UNUSED: pytest.StashKey[dict[str, int]] = pytest.StashKey()
@@ -44,8 +45,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "servesim(scenario=, clock=, rate=, poll=, start=, seed=, profile=, limits=, unknown_models=, "
-        "mlflow_registry=, hold_timeout=, model_serving=, token_lifetime=, validate_responses=, strict_evidence=, "
-        "strict_faults=, answers=): how the workspace of this test begins, how its time moves, and what fails it",
+        "mlflow_registry=, model_root=, private_libraries=, internet=, hold_timeout=, model_serving=, token_lifetime=, "
+        "validate_responses=, strict_evidence=, strict_faults=, answers=): how the workspace of this test begins, "
+        "how its time moves, and what fails it",
     )
 
 
@@ -78,6 +80,22 @@ def servesim(servesim_server: LocalServer, request: pytest.FixtureRequest) -> It
         handle.close()
     except BadAnswers as bad:
         pytest.fail(str(bad), pytrace=False)
+
+
+@pytest.fixture
+def servesim_env(servesim: Servesim, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Environment]:
+    """Give what sets the variables of clients until the test ends, those of a serverless notebook if you name one."""
+
+    def sets(serverless_environment: int | str | None = None, cpu_arch: str | None = None) -> Environment:
+        variables = servesim.env(serverless_environment, cpu_arch)
+        for name, value in variables.changes().items():
+            if value is None:
+                monkeypatch.delenv(name)
+            else:
+                monkeypatch.setenv(name, value)
+        return variables
+
+    return sets
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from servesim.core.access import ADMINS, Member, Principal
-from servesim.core.commands import AddModel, ConfigRequest, CreateEndpoint, EntitySpec
+from servesim.core.commands import ConfigRequest, CreateEndpoint, EntitySpec
+from servesim.core.model_commands import AddModel
 from servesim.models.host import ModelHost
 from servesim.models.stubs import Stub
 from servesim.service.hub import Hub, WorkspaceSettings

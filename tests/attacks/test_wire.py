@@ -33,6 +33,25 @@ def test_what_is_no_http_is_one_line_of_the_log(servesim, caplog, data):
     assert record.getMessage().isprintable()
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET /_servesim/signed/x?token=a-secret\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a-secret\x01\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nBearer a-secret\r\n\r\n",
+        b"a-secret HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a-secret" + b"x" * 9_000 + b"\r\n\r\n",
+        b"GET /_servesim/signed/x?token=a-secret" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+    ids=["query", "header", "no header", "no call", "long header", "long query"],
+)
+def test_no_line_of_the_log_quotes_what_is_no_http(servesim, caplog, data):
+    with caplog.at_level(logging.DEBUG):
+        assert b" 400 " in exchange(servesim, data)
+    assert "a-secret" not in caplog.text
+    assert "Error handling request" in caplog.text
+
+
 @pytest.mark.parametrize("text", ["a\x1b[31mb", "a\nb", "a\x9b", "é", "a\u202eb"])
 def test_lines_of_the_log_hold_nothing_that_a_terminal_obeys(text):
     line = shown(text, 100)

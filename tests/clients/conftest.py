@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import os
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,7 +61,7 @@ def sent(servesim_server, monkeypatch) -> Iterator[list[Sent]]:
                 request.raw_path.partition("?")[0],
                 request.query_string,
                 dict(request.headers),
-                json.loads(body) if body else None,
+                _read(body),
             )
         )
         again = streams.StreamReader(request.protocol, 2**16, loop=asyncio.get_running_loop())
@@ -69,6 +73,40 @@ def sent(servesim_server, monkeypatch) -> Iterator[list[Sent]]:
     rim.request_handler = collect
     yield collected
     rim.request_handler = answer
+
+
+def _read(body: bytes) -> Any:
+    """Return the JSON of a body; None for one that is a file."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+@pytest.fixture(scope="session")
+def real_models(shared, tmp_path_factory) -> Path:
+    """Build a scikit-learn model, ``iris``, and one of tensors, ``tensor``, in a process of their own."""
+    for package in ("mlflow", "sklearn"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+
+    def build() -> Path:
+        folder = tmp_path_factory.mktemp("real_models")
+        script = Path(__file__).with_name("real_models.py")
+        # Nothing of servesim runs in it, so nothing is measured there.
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+        built = subprocess.run(
+            [sys.executable, "-W", "ignore", str(script), str(folder)],
+            env=environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert built.returncode == 0, built.stderr
+        return folder
+
+    return shared("real_models", build)
 
 
 @pytest.fixture

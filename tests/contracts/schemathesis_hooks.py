@@ -12,7 +12,8 @@ import json
 from collections import Counter
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import requests
 from schemathesis.core.parameters import ParameterLocation
@@ -24,7 +25,6 @@ from servesim.contracts.conformity import request_violations
 ENDPOINTS = "/api/2.0/serving-endpoints"
 SECRETS = "/api/2.0/secrets"
 ADMIN = "/_servesim/v1"
-WALK = ("create_endpoint", "get_endpoint", "update_config", "query_endpoint", "delete_endpoint")
 MODEL = "main.ml.fraud"
 ENOUGH = 20
 """Successes that every operation needs, and walks that the run needs."""
@@ -44,6 +44,21 @@ OF_THEIR_OWN = {
 """The endpoint for calls that change or need something; the others get ``fraud``."""
 
 
+class Walk(NamedTuple):
+    """From a create to a delete of one thing, every step on the way."""
+
+    steps: tuple[str, ...]
+    place: str
+    """What a DELETE of the thing goes to, before its name."""
+    made: str
+    """The field of the create's answer that has the name, or the object that has it; empty for the answer itself."""
+
+
+SERVING_WALK = Walk(
+    ("create_endpoint", "get_endpoint", "update_config", "query_endpoint", "delete_endpoint"), f"{ENDPOINTS}/", ""
+)
+
+
 class World:
     """What the hooks know and do of the server under test."""
 
@@ -55,7 +70,9 @@ class World:
         self.ids = {endpoint["name"]: endpoint["id"] for endpoint in self.get(ENDPOINTS).get("endpoints", ())}
         """Of the endpoints that are there from the beginning and stay."""
         self.made: set[str] = set()
-        """Names of endpoints that walks have made, and may have deleted."""
+        """Names of things that walks have made, and may have deleted."""
+        self.walking: dict[str, int] = {}
+        """How many steps were taken with each thing whose walk has not ended."""
 
     def get(self, path: str) -> Any:
         return self.session.get(self.url + path, timeout=60).json()
@@ -65,6 +82,10 @@ class World:
 
     def fresh(self) -> str:
         return f"s{next(self.numbers)}"
+
+    def waiting(self, steps: tuple[str, ...], operation: str) -> str | None:
+        """Return a thing whose walk goes on with an operation: schemathesis begins walks in their middle as well."""
+        return next((name for name, taken in self.walking.items() if steps[taken] == operation), None)
 
     def settled(self, name: str) -> Any:
         """Return an endpoint once no update of it is in progress."""
@@ -82,19 +103,26 @@ class World:
 
 
 class Offers:
-    """Gives requests that are meant to be valid the names of things that are there."""
+    """Gives requests that are meant to be valid what ``names`` has for their operation."""
+
+    def __init__(self, names: Any) -> None:
+        self.names = names
+
+    def before_call(self, context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+        operation, walks = operation_id(case), is_walk(case)
+        if case.path_parameters and is_valid(case, ParameterLocation.PATH):
+            case.path_parameters = self.names.path(operation, dict(case.path_parameters), walks)
+        if case.query and is_valid(case, ParameterLocation.QUERY):
+            case.query = self.names.query(operation, dict(case.query), walks)
+        if isinstance(case.body, dict) and is_valid(case, ParameterLocation.BODY):
+            case.body = self.names.body(operation, copy.deepcopy(case.body), walks)
+
+
+class ServingNames:
+    """The endpoints, secrets and clients that there are."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-
-    def before_call(self, context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-        operation = operation_id(case)
-        if case.path_parameters and is_valid(case, ParameterLocation.PATH):
-            case.path_parameters = self.path(operation, dict(case.path_parameters), is_walk(case))
-        if case.query and is_valid(case, ParameterLocation.QUERY):
-            case.query = self.query(operation, dict(case.query))
-        if isinstance(case.body, dict) and is_valid(case, ParameterLocation.BODY):
-            case.body = self.body(operation, copy.deepcopy(case.body), is_walk(case))
 
     def path(self, operation: str, given: dict[str, Any], walks: bool) -> dict[str, Any]:
         if "id" in given:
@@ -131,7 +159,7 @@ class Offers:
                 self.world.send("POST", f"{ENDPOINTS}/{name}/config:{verb}", {})
                 self.world.settled(name)
 
-    def query(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
+    def query(self, operation: str, given: dict[str, Any], walks: bool) -> dict[str, Any]:
         if "config_version" in given:
             given["config_version"] = "1"
         if "scope" in given:
@@ -154,6 +182,8 @@ class Offers:
                     body["config"] = {"served_entities": [{"entity_name": MODEL, "entity_version": "1"}]}
             case "update_config":
                 fit_config(body)
+            case "stage_deployment":
+                body |= {"model_name": "main.ml.packed", "model_version": "1"}
             case "get_token":
                 self.fit_form(body)
             case _ if "scope" in body:
@@ -210,8 +240,8 @@ def fit_config(config: dict[str, Any]) -> None:
                     route[field] = names[number]
 
 
-class AdminOffers:
-    """Offers for the admin API: a workspace that calls may change, one that they read, and what those that end take."""
+class AdminNames:
+    """For the admin API a workspace that calls may change, one that they read, and what those that end take."""
 
     def __init__(self, world: World, workspace: str) -> None:
         self.world = world
@@ -222,16 +252,7 @@ class AdminOffers:
     def made(self, body: dict[str, Any]) -> str:
         return str(self.world.send("POST", f"{ADMIN}/workspaces", body)["name"])
 
-    def before_call(self, context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-        operation = operation_id(case)
-        if case.path_parameters and is_valid(case, ParameterLocation.PATH):
-            case.path_parameters = self.path(operation, dict(case.path_parameters))
-        if case.query and is_valid(case, ParameterLocation.QUERY):
-            case.query = {name: self.value(name, value) for name, value in case.query.items()}
-        if isinstance(case.body, dict) and is_valid(case, ParameterLocation.BODY):
-            case.body = self.body(operation, copy.deepcopy(case.body))
-
-    def path(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
+    def path(self, operation: str, given: dict[str, Any], walks: bool) -> dict[str, Any]:
         given |= {name: value for name, value in self.names.items() if name in given}
         if "request" in given:
             given["request"] = self.request()
@@ -260,11 +281,11 @@ class AdminOffers:
         now = datetime.fromisoformat(self.world.get(f"{ADMIN}/workspaces/{self.spare}/clock")["now"])
         return (now + timedelta(hours=1)).isoformat()
 
-    def value(self, name: str, value: Any) -> Any:
-        """Return the value of a parameter of a query: nothing waits in real time."""
-        return {"endpoint": "fraud", "entity": "champion", "wait": "0"}.get(name, value)
+    def query(self, operation: str, given: dict[str, Any], walks: bool) -> dict[str, Any]:
+        known = {"endpoint": "fraud", "entity": "champion", "wait": "0"}  # nothing waits in real time
+        return {name: known.get(name, value) for name, value in given.items()}
 
-    def body(self, operation: str, body: dict[str, Any]) -> dict[str, Any]:
+    def body(self, operation: str, body: dict[str, Any], walks: bool) -> dict[str, Any]:
         match operation:
             case "create_workspace":
                 return {"workspace": self.world.fresh(), "seed": body.get("seed", 1)}
@@ -290,12 +311,12 @@ class AdminOffers:
 class Tally:
     """Counts calls, answers by operation, and walks from a create to a delete."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, walk: Walk = SERVING_WALK) -> None:
         self.world = world
+        self.walk = walk
         self.answers: Counter[tuple[str, int]] = Counter()
         self.walks = 0
-        """From a create to a delete, every step of `WALK` on the way."""
-        self._steps: dict[str, int] = {}
+        """That took every step on the way."""
 
     @property
     def calls(self) -> int:
@@ -304,26 +325,36 @@ class Tally:
     def after_call(self, context: Any, case: Any, response: Any) -> None:
         operation = operation_id(case)
         self.answers[operation, response.status_code] += 1
-        if response.status_code != 200 or operation not in WALK or case.method.upper() != case.operation.method.upper():
+        walks_on = operation in self.walk.steps and case.method.upper() == case.operation.method.upper()
+        if response.status_code != 200 or not walks_on:
             return
-        if operation == "create_endpoint":
-            self.made(response.json()["name"], is_walk(case))
-        elif is_walk(case) and (name := (case.path_parameters or {}).get("name")) in self._steps:
+        if operation == self.walk.steps[0]:
+            answer = response.json()
+            self.made((answer[self.walk.made] if self.walk.made else answer)["name"], is_walk(case))
+        elif is_walk(case) and (name := named(case)) in self.world.walking:
             self.step(operation, name)
 
     def made(self, name: str, walks: bool) -> None:
         if walks:
             self.world.made.add(name)
-            self._steps[name] = 1
+            self.world.walking[name] = 1
         else:
-            self.world.send("DELETE", f"{ENDPOINTS}/{name}")
+            self.world.send("DELETE", self.walk.place + quote(name, safe=""))
 
     def step(self, operation: str, name: str) -> None:
-        if operation == WALK[self._steps[name]]:
-            self._steps[name] += 1
-        if self._steps[name] == len(WALK):
+        if operation == self.walk.steps[self.world.walking[name]]:
+            self.world.walking[name] += 1
+        if self.world.walking[name] == len(self.walk.steps):
             self.walks += 1
-            del self._steps[name]
+            del self.world.walking[name]
+
+
+def named(case: Any) -> Any:
+    """Return the name of the thing that a request is about."""
+    for part in (case.path_parameters, case.query, case.body):
+        if isinstance(part, dict) and "name" in part:
+            return part["name"]
+    return None
 
 
 class Exceptions:
@@ -381,7 +412,8 @@ def installed(schema: Any, offers: Any, tally: Tally, exceptions: Exceptions) ->
     register = schema.hooks.register_hook_with_name
     register(tally.after_call, "after_call")
     register(exceptions.filter_failure, "filter_failure")
-    register(repeat_the_only_request, "before_add_examples")
+    repeat = repeat_the_first_request if getattr(offers.names, "REPEATS", False) else repeat_the_only_request
+    register(repeat, "before_add_examples")
     GLOBAL_HOOK_DISPATCHER.register_hook_with_name(before_call := offers.before_call, "before_call")
     try:
         yield
@@ -392,6 +424,12 @@ def installed(schema: Any, offers: Any, tally: Tally, exceptions: Exceptions) ->
 def repeat_the_only_request(context: Any, examples: list[Any]) -> None:
     """Where names are all that differs, and those are offered, a request is sent as often as answers are wanted."""
     if not (context.operation.body or context.operation.query):
+        repeat_the_first_request(context, examples)
+
+
+def repeat_the_first_request(context: Any, examples: list[Any]) -> None:
+    """Of a surface where every call can be repeated a request is sent as often as answers are wanted."""
+    if examples:
         examples.extend(examples[0].derive(keep_auth=True) for _ in range(ENOUGH - len(examples)))
 
 

@@ -13,6 +13,7 @@ from servesim.contracts.documents import source
 from servesim.contracts.operations import operations
 from servesim.http.admin import OPERATIONS
 from servesim.http.server import EXAMPLES, HEALTH, SCORING_PATHS
+from servesim.service.operation_names import NAMES
 
 TESTS = Path(__file__).parent.parent
 JSON, PLAIN = "application/json", "text/plain; charset=utf-8"
@@ -60,6 +61,12 @@ def test_what_a_scenario_may_have_can_be_sent():
     for theirs, name in ours.items():
         assert schemas[name]["properties"].keys() == rules[theirs]["properties"].keys(), name
         assert schemas[name]["additionalProperties"] is False
+
+
+def test_a_fault_may_strike_every_call_that_has_a_name():
+    allowed = source("admin")["components"]["schemas"]["FaultOperation"]["enum"]
+    assert set(allowed) == {"any", "query", "deployment", *NAMES}
+    assert len(allowed) == len(set(allowed))
 
 
 # --- what was recorded ----------------------------------------------------------------------------

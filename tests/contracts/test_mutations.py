@@ -20,16 +20,19 @@ from servesim.delivery.handle import LocalServer
 from servesim.http.reply import encode
 
 ADMIN_TOKEN = "admin-of-tests"
-SURFACES = ("control", "data", "workspace", "admin")
+SURFACES = ("control", "data", "workspace", "registry", "unity_catalog", "admin")
 ENDPOINTS = "/api/2.0/serving-endpoints"
 CHAIN = f"{ENDPOINTS}/servesim-contract-chain"
+REGISTRY = "/api/2.0/mlflow"
 
 MODELS = [
     {"name": "main.ml.fraud", "version": 1, "stub": {"constant": 0.1}, "signature": {"amount": "double"}},
     {"name": "main.ml.fraud", "version": 2, "stub": {"constant": 0.9}, "signature": {"amount": "double"}},
 ]
+OTHERS = [{"name": name, "version": 1, "stub": "echo"} for name in ("churn", "scores")]
+"""Of the workspace's own registry."""
 WORLD = {
-    "models": [{**model, "example": {"dataframe_records": [{"amount": 12.5}]}} for model in MODELS],
+    "models": [*({**model, "example": {"dataframe_records": [{"amount": 12.5}]}} for model in MODELS), *OTHERS],
     "endpoints": [
         {
             "name": "fraud",
@@ -277,6 +280,41 @@ def conflicts_forgotten(_asked, said):
     return said._replace(status=400) if said.status == 409 else said
 
 
+def number_as_version(asked, said):
+    """Tell a version's number as a number."""
+    return said._replace(body=re.sub(rb'"version":"(\d+)"', rb'"version":\1', said.body))
+
+
+def nothing_archived(_asked, said):
+    return said._replace(body=said.body.replace(b'"Archived"', b'"Staging"'))
+
+
+def stages_in_small_letters(_asked, said):
+    return said._replace(body=said.body.replace(b'"current_stage":"None"', b'"current_stage":"none"'))
+
+
+def pages_that_begin_anew(asked, said):
+    """Answer every page with the first model."""
+    if "page_token" not in asked.path:
+        return said
+    document = json.loads(said.body)
+    for model in document.get("registered_models", ()):
+        model["name"] = "churn"
+    return said._replace(body=encode(document))
+
+
+def no_older_path(asked, said):
+    if "/preview/mlflow/" not in asked.path:
+        return said
+    return said._replace(status=404, body=encode({"error_code": "ENDPOINT_NOT_FOUND", "message": "No API found."}))
+
+
+def bodies_of_deletes_ignored(asked, said):
+    if asked.method != "DELETE" or "?" in asked.path or REGISTRY not in asked.path:
+        return said
+    return said._replace(status=400, body=said.body)
+
+
 def bad_input_is_a_fault(_asked, said):
     return said._replace(status=500) if b'"BAD_REQUEST"' in said.body else said
 
@@ -293,6 +331,34 @@ READING = ("--read-only", "--surface", "control")
 SCORING = ("--read-only", "--surface", "data")
 CHAIN_OF = ("--surface", "control")
 WITH_SECRET = ("--surface", "control", "--surface", "workspace")
+
+
+def numbers_as_text(_asked, said):
+    """Tell a version's number as a text, where it is a number."""
+    return said._replace(body=re.sub(rb'"(version|version_num)":(\d+)', rb'"\1":"\2"', said.body))
+
+
+def ready_at_once(_asked, said):
+    return said._replace(body=said.body.replace(b"PENDING_REGISTRATION", b"READY"))
+
+
+def another_file(asked, said):
+    return said._replace(body=said.body[:-1]) if asked.method == "GET" and asked.path.startswith(FILES) else said
+
+
+def an_upload_with_an_answer(asked, said):
+    return said._replace(status=200, body=b"{}") if asked.method == "PUT" and said.status == 204 else said
+
+
+def no_levels(_asked, said):
+    return said._replace(body=said.body.replace(b"specify all three levels", b"write all of it"))
+
+
+FILES = "/api/2.0/fs/files"
+CATALOG_OF = ("--surface", "unity_catalog")
+LOOKING_AT_CATALOG = ("--read-only", "--surface", "unity_catalog")
+MODELS_OF = ("--surface", "registry")
+LOOKING_AT_MODELS = ("--read-only", "--surface", "registry")
 
 MUTATIONS = {
     "served_models dropped": Mutation(edited(without_served_models), READING, "endpoint-details"),
@@ -325,6 +391,23 @@ MUTATIONS = {
     "DELETE answers nothing": Mutation(empty_delete, CHAIN_OF, "delete"),
     "a secret resolved in GET": Mutation(edited(resolved), WITH_SECRET, "updated"),
     "a secret in the events": Mutation(secret_in_events, WITH_SECRET, "readings"),
+    "versions as numbers": Mutation(number_as_version, LOOKING_AT_MODELS, "registered-model-details"),
+    "stages in small letters": Mutation(stages_in_small_letters, LOOKING_AT_MODELS, "registered-model-details"),
+    "pages begin anew": Mutation(pages_that_begin_anew, LOOKING_AT_MODELS, "registered-models-by-pages"),
+    "the preview path is gone": Mutation(no_older_path, LOOKING_AT_MODELS, "registered-models"),
+    "a model that is missing is NOT_FOUND": Mutation(
+        swapped("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"), LOOKING_AT_MODELS, "missing-registered-model"
+    ),
+    "a transition archives nothing": Mutation(nothing_archived, MODELS_OF, "a-version-and-its-stages"),
+    "a model's name taken twice": Mutation(
+        swapped("RESOURCE_ALREADY_EXISTS", "INVALID_PARAMETER_VALUE"), MODELS_OF, "a-registered-model"
+    ),
+    "a hint for MLflow's client lost": Mutation(no_levels, LOOKING_AT_CATALOG, "name-without-levels"),
+    "versions of the catalog as text": Mutation(numbers_as_text, LOOKING_AT_CATALOG, "catalog-model-details"),
+    "a version is ready before its files are there": Mutation(ready_at_once, CATALOG_OF, "a-version-and-its-files"),
+    "a file that is not the one that was uploaded": Mutation(another_file, CATALOG_OF, "a-version-and-its-files"),
+    "an upload that is answered 200": Mutation(an_upload_with_an_answer, CATALOG_OF, "a-version-and-its-files"),
+    "a DELETE's body is not read": Mutation(bodies_of_deletes_ignored, MODELS_OF, "a-registered-model"),
 }
 
 

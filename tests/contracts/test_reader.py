@@ -36,8 +36,8 @@ def test_links_to_operations_of_other_documents_are_left_out():
 
 
 def test_a_surface_that_is_none_is_named():
-    with pytest.raises(ValueError, match="there is no surface 'registry': there are control, data"):
-        surfaces("control", "registry")
+    with pytest.raises(ValueError, match="there is no surface 'jobs': there are control, data"):
+        surfaces("control", "jobs")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import copy
 import importlib.util
 import itertools
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -21,29 +21,64 @@ from servesim.contracts.documents import document, raw_operations
 from servesim.delivery.handle import LocalServer
 
 HERE = Path(__file__).parent
-SURFACES = ("control", "data", "workspace")
+SURFACES = ("control", "data", "workspace", "registry", "unity_catalog")
 EXCEPTIONS = yaml.safe_load((HERE / "schemathesis_exceptions.yaml").read_text())
-MOST_EXCEPTIONS = {"every": 2, "control": 0, "workspace": 2, "data": 7, "admin": 5}
+MOST_EXCEPTIONS = {"every": 2, "control": 0, "workspace": 2, "registry": 0, "unity_catalog": 3, "data": 7, "admin": 5}
 """How many there may be. The numbers go down, never up."""
 
 
-def load_hooks():
-    spec = importlib.util.spec_from_file_location("schemathesis_hooks", HERE / "schemathesis_hooks.py")
+def loaded_module(name):
+    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-HOOKS = load_hooks()
+HOOKS = loaded_module("schemathesis_hooks")
+REGISTRY = loaded_module("schemathesis_registry")
+UNITY_CATALOG = loaded_module("schemathesis_unity_catalog")
+NAMES = {"registry": REGISTRY.Names, "unity_catalog": UNITY_CATALOG.Names}
+"""What knows the names that there are for a surface; for the others it is ``ServingNames``."""
 
 
-WALKED = [*HOOKS.WALK, "get_permissions", "get_logs", "query_served_entity"]
-"""What links lead to from a create. Stop and start would begin walks of their own, with names of nothing."""
+class Walked(NamedTuple):
+    """A walk, whose document has it, and all that links lead to from its create."""
+
+    surfaces: tuple[str, ...]
+    walk: Any
+    operations: tuple[str, ...]
+    begun: int
+    """How many are begun, so that enough get to their end."""
+
+
+WALKS = {
+    # Stop and start would begin walks of their own, with names of nothing.
+    "endpoints": Walked(
+        ("control", "data", "workspace"),
+        HOOKS.SERVING_WALK,
+        (*HOOKS.SERVING_WALK.steps, "get_permissions", "get_logs", "query_served_entity"),
+        begun=60,
+    ),
+    "registered models": Walked(
+        ("registry",),
+        HOOKS.Walk(*REGISTRY.WALK),
+        (*REGISTRY.WALK[0], "get_registered_model", "transition_databricks_stage", "delete_model_version"),
+        begun=40,
+    ),
+    "models in Unity Catalog": Walked(
+        ("unity_catalog",),
+        HOOKS.Walk(*UNITY_CATALOG.WALK),
+        (*UNITY_CATALOG.STEPS, "uc_get_registered_model", "uc_get_model_version", "uc_delete_model_version"),
+        begun=30,
+    ),
+}
 
 
 ADMIN_TOKEN = "an-admin-token"
 ENOUGH_TO_NEED_ALL = 250
 """Examples in which every exception is met; a shorter run may draw none of some."""
+FEW = {"registry": 8, "unity_catalog": 6}
+"""Examples of a shorter run, of a surface that has many operations; what it lacks of successes is repeated."""
 SHOWN = 20
 """Failures in a message: the rest is mostly more of the same."""
 
@@ -82,17 +117,22 @@ def loaded(contract, given):
     return schemathesis.openapi.from_dict(contract, config=SchemathesisConfig.from_dict(given))
 
 
-def run(schema, offers, tally, exceptions):
+def run(schema, known, tally, exceptions):
     """Run the engine to its end."""
     failures = []
     before = tally.calls
-    with HOOKS.installed(schema, offers, tally, exceptions):
+    with HOOKS.installed(schema, known, tally, exceptions):
         for event in from_schema(schema).execute():
             if isinstance(event, events.NonFatalError):
                 failures.append(f"{event.label}: {event.info.title}: {event.info.message}")
             if isinstance(event, events.ScenarioFinished):
                 failures += told(event.recorder)
     return Found(tally.calls - before, failures)
+
+
+def offers(surface, world):
+    """Return the hooks that give requests of a surface the names of what is there."""
+    return HOOKS.Offers(NAMES.get(surface, HOOKS.ServingNames)(world))
 
 
 def told(recorder):
@@ -127,14 +167,15 @@ def for_walks(contract):
     the create. The other runs send it.
     """
     contract = copy.deepcopy(contract)
-    del contract["components"]["schemas"]["CreateEndpointIn"]["properties"]["budget_policy_id"]
+    for schema in contract["components"]["schemas"].values():
+        schema.get("properties", {}).pop("budget_policy_id", None)
     return contract
 
 
-def one_way(contract):
+def one_way(contract, steps):
     """Return a contract whose links lead from the create to the delete alone: most walks of it get there."""
     contract = for_walks(contract)
-    following = dict(itertools.pairwise(HOOKS.WALK))
+    following = dict(itertools.pairwise(steps))
     for _, _, operation in raw_operations(contract):
         for status, response in operation["responses"].items():
             whole = copy.deepcopy(resolved(contract, response))
@@ -177,8 +218,9 @@ def test_every_operation(served, surface, examples):
     contract = document(surface)
     world = HOOKS.World(server.url, handle.token)
     tally, exceptions = HOOKS.Tally(world), HOOKS.Exceptions(EXCEPTIONS["every"] + EXCEPTIONS[surface])
-    given = settings(server, (handle.token, ""), ("examples", "coverage", "fuzzing"), examples, contract)
-    found = run(loaded(copy.deepcopy(contract), given), HOOKS.Offers(world), tally, exceptions)
+    most = min(examples, FEW.get(surface, examples)) if examples < ENOUGH_TO_NEED_ALL else examples
+    given = settings(server, (handle.token, ""), ("examples", "coverage", "fuzzing"), most, contract)
+    found = run(loaded(copy.deepcopy(contract), given), offers(surface, world), tally, exceptions)
     print(f"{found.calls} calls")  # noqa: T201 - what `pytest -s` is asked for
     assert not found.failures, "\n\n".join(found.failures[:SHOWN])
     assert missed(tally, contract) == {}
@@ -186,24 +228,24 @@ def test_every_operation(served, surface, examples):
         assert exceptions.unneeded() == set()
 
 
-@pytest.mark.parametrize(("walks", "free"), [(80, 5), pytest.param(250, 40, marks=pytest.mark.deep)])
-def test_walks_from_a_create_to_a_delete(served, walks, free):
+@pytest.mark.parametrize(("times", "free"), [(1, 5), pytest.param(3, 40, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("what", WALKS)
+def test_walks_from_a_create_to_a_delete(served, what, times, free):
     server, handle = served
-    contract = document(*SURFACES)
+    surfaces, walk, operations, begun = WALKS[what]
+    contract = document(*surfaces)
     world = HOOKS.World(server.url, handle.token)
-    offers, tally, exceptions = (
-        HOOKS.Offers(world),
-        HOOKS.Tally(world),
-        HOOKS.Exceptions(EXCEPTIONS["every"] + EXCEPTIONS["data"]),
-    )
+    known, tally = offers(surfaces[0], world), HOOKS.Tally(world, walk)
+    exceptions = HOOKS.Exceptions([one for name in ("every", *surfaces) for one in EXCEPTIONS[name]])
     straight = {"generation": {"mode": "positive"}, "inference": {"algorithms": []}, "link-calibration": False}
-    walk = loaded(one_way(contract), stateful(settings(server, (handle.token, ""), (), walks, contract), 8, **straight))
-    found = run(walk.include(operation_id=list(HOOKS.WALK)), offers, tally, exceptions)
+    given = settings(server, (handle.token, ""), (), begun * times, contract)
+    straight_on = loaded(one_way(contract, walk.steps), stateful(given, len(walk.steps) * 2, **straight))
+    found = run(straight_on.include(operation_id=list(walk.steps)), known, tally, exceptions)
     assert not found.failures, "\n\n".join(found.failures[:SHOWN])
     assert tally.walks >= HOOKS.ENOUGH
     print(f"{found.calls} calls, {tally.walks} walks")  # noqa: T201 - as above
     every = loaded(for_walks(contract), stateful(settings(server, (handle.token, ""), (), free, contract), 20))
-    found = run(every.include(operation_id=WALKED), offers, tally, exceptions)
+    found = run(every.include(operation_id=list(operations)), known, tally, exceptions)
     assert not found.failures, "\n\n".join(found.failures[:SHOWN])
 
 
@@ -214,11 +256,11 @@ def test_every_operation_of_the_admin_api(served, examples):
     server.server.admin_token = ADMIN_TOKEN
     HOOKS.World(server.url, handle.token).send("POST", "/serving-endpoints/fraud/invocations", {"inputs": [1]})
     world = HOOKS.World(server.url, ADMIN_TOKEN)
-    offers = HOOKS.AdminOffers(world, handle.workspace.name)
+    known = HOOKS.Offers(HOOKS.AdminNames(world, handle.workspace.name))
     tally, exceptions = HOOKS.Tally(world), HOOKS.Exceptions(EXCEPTIONS["admin"])
     tokens = (handle.token, ADMIN_TOKEN)
     given = settings(server, tokens, ("examples", "coverage", "fuzzing"), examples, contract)
-    found = run(loaded(copy.deepcopy(contract), given), offers, tally, exceptions)
+    found = run(loaded(copy.deepcopy(contract), given), known, tally, exceptions)
     print(f"{found.calls} calls")  # noqa: T201 - as above
     assert not found.failures, "\n\n".join(found.failures[:SHOWN])
     assert missed(tally, contract) == {}

@@ -7,7 +7,6 @@ import pytest
 
 from servesim.core.access import Directory, Member, Principal
 from servesim.core.commands import (
-    AddModel,
     Admit,
     ConfigRequest,
     CreateEndpoint,
@@ -26,6 +25,7 @@ from servesim.core.draws import Draws, Stream
 from servesim.core.endpoint import Deployed, Endpoint
 from servesim.core.errors import Rejected
 from servesim.core.limits import Limits
+from servesim.core.model_commands import AddModel
 from servesim.core.profile import FAITHFUL
 from servesim.core.registry import ModelVersion, Registry
 from servesim.core.routing import Ticket
@@ -47,7 +47,7 @@ def picture(value):
 PICTURES = {
     Rejected: lambda refusal: [refusal.code, refusal.fields],
     Timeline: lambda timeline: [timeline.now, timeline._sequence, timeline.pending()],
-    Registry: lambda registry: [[_members(model) for model in registry], registry.restricted],
+    Registry: lambda registry: [registry._ever, registry.revision, registry.restricted, picture(registry.models)],
     Directory: lambda directory: [directory.revision, picture(directory.members)],
     Traffic: lambda traffic: picture(traffic._seconds),
     Limits: lambda limits: [picture(limits._windows), list(limits._operations)],

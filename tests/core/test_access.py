@@ -2,7 +2,7 @@
 
 import pytest
 
-from servesim.core.access import ADMINS, USERS, Directory, Grantee, Level, Member, Principal, grantee_of
+from servesim.core.access import ADMINS, GRANT_LIMIT, USERS, Directory, Grantee, Level, Member, Principal, grantee_of
 from servesim.core.commands import (
     Admit,
     ChangeSetting,
@@ -18,7 +18,6 @@ from servesim.core.commands import (
     UpdateConfig,
 )
 from servesim.core.errors import Code
-from servesim.core.permissions import GRANT_LIMIT
 from servesim.core.updates import TAG_LIMIT
 
 VIEW, QUERY, MANAGE = Level.CAN_VIEW, Level.CAN_QUERY, Level.CAN_MANAGE

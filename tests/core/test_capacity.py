@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servesim.core.capacity import Range, accounts, range_of
-from servesim.core.commands import AddModel, Alarm, DeleteEndpoint, Finish, GiveUp, WorkerDied
+from servesim.core.commands import Alarm, DeleteEndpoint, Finish, GiveUp, WorkerDied
 from servesim.core.deployment import Phase
 from servesim.core.errors import Code
+from servesim.core.model_commands import AddModel
 from servesim.core.profile import FAITHFUL, INSTANT, MINUTE, SECOND
 from servesim.core.registry import ModelVersion
 from servesim.core.spread import Spread, constant

@@ -4,7 +4,6 @@ import pytest
 
 from servesim.core.access import ADMINS, USERS, Member, Principal
 from servesim.core.commands import (
-    AddModel,
     Admit,
     ChangeTags,
     CreateEndpoint,
@@ -19,6 +18,7 @@ from servesim.core.commands import (
     UpdateConfig,
 )
 from servesim.core.errors import Code
+from servesim.core.model_commands import AddModel
 from servesim.core.registry import ModelVersion
 
 MINUTE = 60_000

@@ -1,7 +1,6 @@
 import pytest
 
 from servesim.core.commands import (
-    AddModel,
     ChangeTags,
     CreateEndpoint,
     DeleteEndpoint,
@@ -12,6 +11,7 @@ from servesim.core.commands import (
 )
 from servesim.core.endpoint import EVENTS_KEPT
 from servesim.core.eventlog import DETAIL_CHARACTERS, LOG_LINES, LogLine
+from servesim.core.model_commands import AddModel
 from servesim.core.timeline import START_MS
 
 

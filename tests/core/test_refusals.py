@@ -14,9 +14,10 @@ from servesim.core.commands import (
     Route,
     UpdateConfig,
 )
+from servesim.core.draws import Draws
 from servesim.core.errors import Code
 from servesim.core.profile import FAITHFUL, INSTANT
-from servesim.core.registry import ModelVersion, Registry
+from servesim.core.registry import NEAR_MODELS, ModelVersion, Registry
 
 A, B = EntitySpec("a", "m", "1"), EntitySpec("b", "m", "2")
 
@@ -139,10 +140,22 @@ def test_an_endpoint_whose_create_failed_is_served_to_nobody(lab):
     assert lab.refusal(Admit("e")).code is Code.NOT_SERVED
 
 
+def test_many_long_names_are_not_compared_with_one_that_is_missing():
+    registry = Registry(Draws(0))
+    registry.create("ab" * 100, 0)
+    for number in range(NEAR_MODELS):
+        registry.create(f"model {number}", 0)
+    registry.create("fraud", 0)
+    for name, near in (("ab" * 99, None), ("fraub", None), ("modle 7", "model 7")):
+        with pytest.raises(Exception, match="model missing") as caught:
+            registry.model(name)
+        assert caught.value.fields["near"] == near
+
+
 def test_a_registry_suggests_the_near_name():
-    registry = Registry()
+    registry = Registry(Draws(0))
     for name, version in (("main.ml.fraud", "2"), ("main.ml.fraud", "10"), ("main.ml.churn", "x1")):
-        registry.add(ModelVersion(name, version, "stub", "{}"))
+        registry.add(ModelVersion(name, version, "stub", "{}"), 0)
     with pytest.raises(Exception, match="model missing") as caught:
         registry.get("main.ml.freud", "1")
     assert caught.value.fields["near"] == "main.ml.fraud"

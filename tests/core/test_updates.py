@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from servesim.core.commands import (
-    AddModel,
     CancelUpdate,
     CreateEndpoint,
     DeleteEndpoint,
@@ -17,6 +16,7 @@ from servesim.core.commands import (
 from servesim.core.deployment import Cause
 from servesim.core.errors import Code
 from servesim.core.lifecycle import BUILD_LOG_CHARACTERS
+from servesim.core.model_commands import AddModel
 from servesim.core.profile import FAITHFUL, INSTANT, MINUTE, SECOND
 from servesim.core.registry import ModelVersion
 from servesim.core.routing import TicketState

@@ -5,6 +5,7 @@ import pickle
 import types
 import typing
 from dataclasses import asdict, fields, is_dataclass, replace
+from enum import Enum
 
 import pytest
 from hypothesis import Phase as Stage
@@ -16,7 +17,6 @@ from servesim.core.access import ADMINS, Grantee, Level, Member, Principal, gran
 from servesim.core.capacity import range_of
 from servesim.core.commands import (
     AddFault,
-    AddModel,
     Admit,
     Alarm,
     CancelUpdate,
@@ -58,8 +58,25 @@ from servesim.core.endpoint import DEPLOYED_KEPT, EVENTS_KEPT, EndpointPhase
 from servesim.core.errors import Rejected
 from servesim.core.eventlog import LOG_LINES
 from servesim.core.faults import Fault
+from servesim.core.model_access import ModelLevel
+from servesim.core.model_commands import (
+    AddModel,
+    CreateModelVersion,
+    CreateRegisteredModel,
+    DeleteModelVersion,
+    DeleteRegisteredModel,
+    FinishRegistration,
+    SetAlias,
+    SetModelPermissions,
+    StageDeployment,
+    TagModel,
+    TransitionStage,
+    UpdateModelVersion,
+    UpdateRegisteredModel,
+)
 from servesim.core.profile import FAITHFUL, LIMITS, MINUTE
-from servesim.core.registry import ModelVersion
+from servesim.core.registry import Details, ModelVersion, Packed, Status
+from servesim.core.registry import Stage as ModelStage
 from servesim.core.routing import TicketState
 from servesim.core.spread import Spread
 from servesim.core.traffic import WINDOW_S
@@ -67,6 +84,7 @@ from servesim.generations.ga import render_endpoint
 
 TIGHT = replace(FAITHFUL, queue_limit=3, parallel_limit=40, qps_limit=30, operation_limit=1_000, limits=LIMITS)
 ENDPOINTS = ("e", "f")
+MODELS = ("w", "main.ml.u")
 BOB = Principal("bob", "Bob")
 ROBOT = Principal("robot", "Robot", "ServicePrincipal")
 
@@ -102,7 +120,7 @@ class Walk:
         return options[self.choose(len(options))]
 
     def go(self, steps, *, checked):
-        actions = [self.create, self.rare, self.suspend, self.aside, *[self.put, self.load] * 2]
+        actions = [self.create, self.rare, self.suspend, self.aside, *[self.put, self.load, self.registry] * 2]
         actions += [self.pass_time, self.request, self.end] * 4
         for _ in range(steps):
             command = self.any_of(actions)()
@@ -243,16 +261,72 @@ class Walk:
                 WorkerDied(deployment),
                 CancelUpdate(self.any_of(ENDPOINTS)),
                 DeleteEndpoint(self.any_of(ENDPOINTS)),
-                AddModel(ModelVersion("m", str(1 + self.choose(3)), "stub", str(self.choose(9)))),
+                self.declared(),
                 AddModel(ModelVersion("m", str(1 + self.choose(3)), "stub", "", service_time=Spread(5_000, 90_000))),
                 NotSimulated(self.ana.name, "GET /x"),
             ]
         )
 
+    def declared(self):
+        stage, aliases = self.any_of(list(ModelStage)), ("champion",)[self.choose(2) :]
+        model = ModelVersion("m", str(1 + self.choose(3)), "stub", str(self.choose(9)))
+        return AddModel(model, Details(stage, aliases, staged=self.choose(2) > 0))
+
+    def registry(self):
+        """Models come, change and go; those of the served model stay, so that there is something to serve."""
+        name, number = self.any_of(["m", *MODELS]), self.any_of("1234")
+        who = self.any_of([None, self.ana, self.ana, BOB])
+        other = name if name in MODELS else MODELS[0]
+        return self.any_of(
+            [
+                CreateRegisteredModel(other, who, "made", (("team", "risk"),)),
+                UpdateRegisteredModel(other, who, self.any_of([None, "more"]), self.any_of([None, None, *MODELS])),
+                UpdateRegisteredModel(other, who, owner=self.any_of([BOB.name, "nobody"])),
+                self.any_of([DeleteRegisteredModel(other, who), DeleteModelVersion(other, number, who)]),
+                TagModel(name, who, "team", self.any_of([None, "ml"]), self.any_of([None, number])),
+                self.version(other, who),
+                self.version(other, who),
+                UpdateModelVersion(name, number, who, "said"),
+                TransitionStage(name, number, who, self.any_of(list(ModelStage)), self.choose(2) > 0, "go"),
+                SetAlias(name, self.any_of(["champion", "v1"]), who, self.any_of([None, number])),
+                StageDeployment(other, number, who),
+                self.granted(name, who),
+            ]
+        )
+
+    def version(self, name, who):
+        number = self.any_of("1234")
+        runtime, size = self.any_of(["client.4.9", "15.4"]), self.any_of([10, 10**10])
+        packed = self.any_of([None, Packed(runtime, "3.17.2", size)])
+        found = ModelVersion(name, number, "mlflow", "/models", packed=packed, unsupported=self.any_of(["", "no"]))
+        finish = FinishRegistration(name, number, self.any_of([found, found, None]), "why")
+        return self.any_of([CreateModelVersion(name, who, "/models", tags=(("a", "b"),)), finish])
+
+    def granted(self, name, who):
+        known = self.world.registry.models.get(name)
+        found = "no id" if known is None else self.world.registry.id_of(known)
+        grants = ((grantee_of(BOB), self.any_of(list(ModelLevel))), (grantee_of(self.ana), ModelLevel.CAN_MANAGE))
+        return SetModelPermissions(found, who, grants, self.choose(2) > 0)
+
     # --- what holds ---
+
+    def check_registry(self):
+        registry = self.world.registry
+        for name, model in registry.models.items():
+            assert model.name == name
+            assert set(model.aliases.values()) <= set(model.versions)
+            assert model.newest >= max(map(int, model.versions), default=0)
+            assert registry.by_id(registry.id_of(model)) is model
+            for number, version in model.versions.items():
+                assert version.number == number
+                assert (version.status is Status.READY) == (version.model is not None and not version.due)
+                assert not version.due or version.due >= self.lab.now
+                assert not version.staged or (number in "123" and name == "m") or version.model.packed is not None
+        assert len({model.number for model in registry.models.values()}) == len(registry.models)
 
     def check(self):
         self.check_progress()
+        self.check_registry()
         for endpoint in self.world.endpoints.values():
             self.check_endpoint(endpoint)
             self.check_rights(endpoint)
@@ -349,6 +423,10 @@ class Walk:
             due = timer.event
             if due.what is Alarm.CONFIG_SETTLED:
                 assert self.world.by_id[due.endpoint_id].settling == timer
+            elif due.what is Alarm.REGISTERED:
+                found = {model.number: model for model in self.world.registry.models.values()}.get(int(due.endpoint_id))
+                version = found and found.versions.get(due.deployment_id)
+                assert version is None or version.due == timer.due
             elif due.what is Alarm.CALL_DELAY:
                 assert self.world.faults.waits[due.request].timer == timer
             elif due.what in {Alarm.EXECUTION_LIMIT, Alarm.ANSWER_DUE}:
@@ -465,7 +543,7 @@ def test_another_seed_gives_another(labs, ana):
     logs = []
     for seed in (3, 4):
         lab = labs(seed=seed, profile=TIGHT)
-        Walk(lab, ana, chooser(0)).go(300, checked=False)
+        Walk(lab, ana, chooser(0)).go(600, checked=False)
         logs.append(list(lab.world.log))
     assert logs[0] != logs[1]
 
@@ -494,7 +572,8 @@ def test_recorded_commands_can_be_written_down(labs, ana):
     lab, recorded = session(labs, ana, seed=1)
     assert pickle.loads(pickle.dumps(recorded)) == recorded  # noqa: S301 - what this test has just written
     written = json.dumps([[type(command).__name__, command] for command in recorded], default=asdict)
-    read = [rebuilt(getattr(commands, name), members) for name, members in json.loads(written)]
+    kinds = {kind.__name__: kind for kind in typing.get_args(commands.Command)}
+    read = [rebuilt(kinds[name], members) for name, members in json.loads(written)]
     assert read == recorded
     assert list(map(type, read)) == list(map(type, recorded))
     assert replay(labs, 1, read).snapshot() == lab.snapshot()
@@ -513,7 +592,7 @@ def rebuilt(kind, value):
         return kind(**{field.name: rebuilt(hints[field.name], value[field.name]) for field in fields(kind)})
     if hasattr(kind, "_fields"):
         return kind(*map(rebuilt, typing.get_type_hints(kind).values(), value))
-    return Level(value) if kind is Level else value
+    return kind(value) if isinstance(kind, type) and issubclass(kind, Enum) else value
 
 
 def test_every_command_is_a_frozen_value():

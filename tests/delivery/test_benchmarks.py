@@ -1,8 +1,11 @@
 """``python benchmarks/run.py`` runs; what it measures is not judged here."""
 
+import importlib
 import json
+import re
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -35,3 +38,14 @@ def test_a_row_that_does_not_exist_is_refused():
     with pytest.raises(subprocess.CalledProcessError) as refused:
         measured("sundial")
     assert "invalid choice: 'sundial'" in refused.value.stderr
+
+
+def test_what_the_row_on_registries_reads_is_there(servesim_server, monkeypatch):
+    monkeypatch.syspath_prepend(str(RUN.parent))
+    row = importlib.import_module("rows_registry")
+    assert len(row.READS) == 6
+    with servesim_server.open(scenario=str(RUN.parent / "world.yaml")) as sim:
+        for path in row.READS.values():
+            request = urllib.request.Request(sim.host + path, headers={"Authorization": f"Bearer {sim.token}"})
+            with urllib.request.urlopen(request) as answer:
+                assert {"churn", "fraud"} & set(re.findall(r"\w+", answer.read().decode()))

@@ -196,3 +196,10 @@ def line_of(name):
 def test_the_tests_pass_as_the_plugin_jobs_run_them(pytester, guests, line):
     shutil.copy(EXAMPLES / "test_fraud.py", pytester.path)
     guests(*shlex.split(line)[1:], "-W", "error").assert_outcomes(passed=2)
+
+
+@pytest.mark.sdk
+@pytest.mark.mlflow
+def test_the_test_of_a_training_job_passes(pytester, guests):
+    shutil.copy(EXAMPLES / "test_registry.py", pytester.path)
+    guests().assert_outcomes(passed=1)  # not with -W error: MLflow warns when it is imported

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from servesim.core.access import Principal
-from servesim.core.commands import AddModel, Admit, CreateEndpoint, Finish, LoadFinished, MoveTo, Step
+from servesim.core.commands import Admit, CreateEndpoint, Finish, LoadFinished, MoveTo, Step
+from servesim.core.model_commands import AddModel
 from servesim.core.registry import ModelVersion
 from servesim.core.workspace import Workspace
 from servesim.generations import ga_requests

@@ -21,7 +21,7 @@ def world():
     world = Workspace()
     for name in ("main.ml.fraud", "plain"):
         for version in "12":
-            world.registry.add(ModelVersion(name, version, "stub", "{}"))
+            world.registry.add(ModelVersion(name, version, "stub", "{}"), 0)
     return world
 
 

@@ -65,12 +65,12 @@ def test_what_is_no_boolean(sent):
     assert code_of({"served_entities": [{**ENTITY, "scale_to_zero_enabled": sent}]}) is Code.BAD_FIELD
 
 
-@pytest.mark.parametrize(("sent", "read"), [(3, "3"), ("3", "3"), ("latest", "latest")])
+@pytest.mark.parametrize(("sent", "read"), [(3, "3"), (3.0, "3"), ("3", "3"), ("latest", "latest")])
 def test_versions_as_numbers_and_as_text(sent, read):
     assert entity_of(entity_version=sent).version == read
 
 
-@pytest.mark.parametrize("sent", ["", None, -1, 1.5, True, ["1"], 2**31])
+@pytest.mark.parametrize("sent", ["", None, -1, 1.5, 1e300, float("inf"), float("nan"), True, ["1"], 2**31])
 def test_what_is_no_version(sent):
     assert code_of({"served_entities": [{**ENTITY, "entity_version": sent}]}) is Code.BAD_FIELD
 

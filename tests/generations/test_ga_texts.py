@@ -50,6 +50,8 @@ def test_every_refusal_fills_its_text():
 
 
 KNOWN = {
+    Code.MODEL_NAME_EMPTY,
+    Code.STAGE_INVALID,
     Code.NAME_INVALID,
     Code.ENDPOINT_MISSING,
     Code.NEEDS_CONFIG,

@@ -538,7 +538,7 @@ def test_a_fault_that_is_none_is_refused(admin, fault):
 
 
 def test_routes_answer_what_is_not_simulated(admin, wire):
-    path = "/api/2.1/unity-catalog/models/x"
+    path = "/api/2.1/unity-catalog/tables/x"
     assert wire.call("GET", path).status == 501
     added = admin.post("/routes", {"method": "GET", "path": path, "json": {"name": "x"}})
     assert added.status == 201

@@ -6,7 +6,21 @@ import asyncio
 
 import pytest
 
-from servesim.http import control, operations, secrets, serving
+from servesim.http import (
+    control,
+    dbfs,
+    express,
+    files,
+    files_registry,
+    files_signed,
+    operations,
+    registry,
+    registry_permissions,
+    secrets,
+    serving,
+    unity_catalog,
+    unity_catalog_models,
+)
 from servesim.http.later import later
 
 
@@ -48,8 +62,24 @@ def test_what_cannot_be_made_is_tried_again():
     assert asyncio.run(plane.double(2)) == 4
 
 
+OWNERS = {
+    "/api/2.0/serving-endpoints": [control.ControlPlane, operations.Operations, express],
+    "/api/2.0/permissions/serving-endpoints": [operations.Operations],
+    "/api/2.0/permissions/registered-models": [registry_permissions],
+    "/api/2.0/mlflow/unity-catalog/": [unity_catalog],
+    "/api/2.0/mlflow/": [registry, files_registry],
+    "/api/2.0/preview/mlflow/": [registry, files_registry],
+    "/api/2.1/unity-catalog/": [unity_catalog_models],
+    "/api/2.0/fs/": [files, files_signed],
+    "/api/2.0/secrets/": [secrets],
+    "/dbfs/": [dbfs],
+    "/api/2.0/dbfs/": [dbfs],
+}
+"""Who answers, by what a path begins with."""
+
+
 def test_each_route_has_a_handler():
     for method, path, handler in serving.routes():
-        owners = [secrets] if path.startswith(serving.SECRETS) else [control.ControlPlane, operations.Operations]
+        owners = next(found for begins, found in OWNERS.items() if path.startswith(begins))
         found = [owner for owner in owners if asyncio.iscoroutinefunction(getattr(owner, handler.__name__, None))]
         assert len(found) == 1, (method, path)

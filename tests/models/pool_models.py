@@ -104,7 +104,7 @@ class Hangs(Refuses):
 
 
 def register(folder):
-    """A registry in one SQLite file: two versions of one model, the first one the champion."""
+    """A registry in one SQLite file: three versions of one model, the first one the champion."""
     uri = f"sqlite:///{folder}/registry.db"
     mlflow.set_tracking_uri(uri)
     client = mlflow.MlflowClient()
@@ -113,6 +113,9 @@ def register(folder):
         client.create_model_version("fraud", str(folder / name))
     client.create_model_version("fraud", str(folder / "removed"))
     client.set_registered_model_alias("fraud", "champion", "1")
+    client.set_model_version_tag("fraud", "1", "team", "risk")
+    client.update_model_version("fraud", "1", "the first one")
+    client.transition_model_version_stage("fraud", "1", "Production")
 
 
 def build(folder):

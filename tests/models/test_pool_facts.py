@@ -1,11 +1,8 @@
-"""What the pool reads from model folders and MLflow registries."""
+"""What the pool reads from MLflow registries."""
 
 from __future__ import annotations
 
-import json
-import shutil
 import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +13,6 @@ from servesim.models.pool import (
     Answer,
     Loaded,
     LoadFailed,
-    ModelFacts,
     ReadFailed,
     RegistryVersion,
     WorkerKey,
@@ -32,51 +28,6 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_folders_facts(with_pool: WithPool, pool_models: Path) -> None:
-    facts = with_pool(lambda pool: pool.inspect_path(pool_models / "demanding"))
-    assert isinstance(facts, ModelFacts)
-    assert facts.requirements == ("mlflow", "numpy==1.0.0", "a-package-that-nobody-has>=2")
-    assert facts.input_example is not None
-    assert json.loads(facts.input_example) == {"inputs": ["echo hello"]}
-    assert facts.python_version == ".".join(map(str, sys.version_info[:3]))
-    assert facts.mlflow_version is not None
-    assert facts.model_uuid is not None
-    assert len(facts.digest) == 64
-
-
-def test_the_digest_is_the_contents(with_pool: WithPool, pool_models: Path, tmp_path: Path) -> None:
-    for name in ("same", "changed", "renamed"):
-        shutil.copytree(pool_models / "probe", tmp_path / name)
-    (tmp_path / "same" / "__pycache__").mkdir()
-    (tmp_path / "same" / "__pycache__" / "x.pyc").write_bytes(b"x")
-    with (tmp_path / "changed" / "requirements.txt").open("a", encoding="utf-8") as file:
-        file.write("\n")
-    (tmp_path / "renamed" / "conda.yaml").rename(tmp_path / "renamed" / "conda2.yaml")
-
-    async def act(pool: WorkerPool) -> list[str]:
-        folders = [pool_models / "probe", *(tmp_path / name for name in ("same", "changed", "renamed"))]
-        found = [await pool.inspect_path(folder) for folder in folders]
-        return [facts.digest for facts in found if isinstance(facts, ModelFacts)]
-
-    original, same, changed, renamed = with_pool(act)
-    assert original == same
-    assert len({original, changed, renamed}) == 3
-
-
-def test_a_folder_that_is_no_model_gives_the_reason(with_pool: WithPool, tmp_path: Path) -> None:
-    async def act(pool: WorkerPool) -> list[ModelFacts | ReadFailed]:
-        return [await pool.inspect_path(tmp_path), await pool.inspect_path(tmp_path / "missing")]
-
-    empty, missing = with_pool(act)
-    assert isinstance(empty, ReadFailed)
-    assert "MLmodel" in empty.reason
-    assert missing == ReadFailed(
-        f"FileNotFoundError: there is no model folder at {tmp_path / 'missing'}",
-        "FileNotFoundError",
-        missing.log if isinstance(missing, ReadFailed) else "",
-    )
-
-
 def test_a_registrys_versions(with_pool: WithPool, pool_models: Path) -> None:
     uri = f"sqlite:///{pool_models}/registry.db"
     before = files(pool_models)
@@ -88,10 +39,12 @@ def test_a_registrys_versions(with_pool: WithPool, pool_models: Path) -> None:
         ("fraud", "3", ()),
     ]
     first, _, removed = versions
-    assert first.facts is not None
-    assert first.facts.path == str(pool_models / "probe")
+    assert first.contents is not None
+    assert first.contents.path == str(pool_models / "probe")
+    assert set(first.contents.texts) == {"MLmodel", "conda.yaml", "requirements.txt"}
+    assert (first.stage, first.tags, first.description) == ("Production", (("team", "risk"),), "the first one")
     assert (first.status, first.reason) == ("READY", None)
-    assert removed.facts is None
+    assert removed.contents is None
     assert removed.reason == f"FileNotFoundError: there is no model folder at {pool_models / 'removed'}"
     assert files(pool_models) == before
 

@@ -244,7 +244,7 @@ def test_a_closed_pool_starts_nothing(probe: WorkerKey) -> None:
     async def act() -> list[Any]:
         pool = WorkerPool()
         await pool.close()
-        calls = pool.load(probe), do(pool, probe, "pid"), pool.inspect_path(probe.source)
+        calls = pool.load(probe), do(pool, probe, "pid"), pool.find("sqlite:///x.db", "fraud", "1")
         return [(await call).reason for call in calls]
 
     assert asyncio.run(act()) == ["the pool is closed"] * 3

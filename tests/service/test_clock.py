@@ -8,7 +8,6 @@ import pytest
 
 from servesim.core.access import Principal
 from servesim.core.commands import (
-    AddModel,
     ConfigRequest,
     CreateEndpoint,
     DeleteEndpoint,
@@ -23,6 +22,7 @@ from servesim.core.commands import (
 )
 from servesim.core.endpoint import EndpointPhase
 from servesim.core.errors import Code, Rejected
+from servesim.core.model_commands import AddModel
 from servesim.core.profile import FAITHFUL, MINUTE, SECOND
 from servesim.core.registry import ModelVersion
 from servesim.core.timeline import START_MS

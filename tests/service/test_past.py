@@ -4,7 +4,6 @@ import pytest
 
 from servesim.core.access import Principal
 from servesim.core.commands import (
-    AddModel,
     ChangeTags,
     ConfigRequest,
     CreateEndpoint,
@@ -12,6 +11,7 @@ from servesim.core.commands import (
     EntitySpec,
     MoveTo,
 )
+from servesim.core.model_commands import AddModel
 from servesim.core.registry import ModelVersion
 from servesim.core.workspace import Workspace
 from servesim.service.past import MOMENTS_KEPT, Past, watch

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from servesim.core.access import Principal
-from servesim.core.commands import AddModel, Admit, ConfigRequest, CreateEndpoint, EntitySpec, Finish
+from servesim.core.commands import Admit, ConfigRequest, CreateEndpoint, EntitySpec, Finish
 from servesim.core.errors import Code
+from servesim.core.model_commands import AddModel
 from servesim.core.registry import ModelVersion
 from servesim.core.workspace import Workspace
 from servesim.service import record

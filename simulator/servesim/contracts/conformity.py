@@ -79,10 +79,21 @@ def request_violations(
     operation = find(method, path, surfaces)
     if operation is None:
         return [Violation(f"{method} to no operation", "path", "the contracts have no such operation")]
-    wrong = _parameters(operation, query)
+    wrong = _parameters(operation, {**_in_body(operation, body), **query})
     if (expected := operation.spec.get("requestBody")) is not None and (body or expected.get("required")):
         wrong += _content(operation.id, "request", f"{operation.pointer}/requestBody", expected, content_type, body)
     return wrong
+
+
+def _in_body(operation: Operation, body: bytes) -> dict[str, Any]:
+    """Return what a request has in its body instead of its query, for an operation that takes both."""
+    if not operation.spec.get("x-query-or-body"):
+        return {}
+    try:
+        sent = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return {name: value for name, value in sent.items() if value is not None} if isinstance(sent, dict) else {}
 
 
 def _missing_headers(name: str, response: dict[str, Any], headers: Mapping[str, str]) -> Iterator[Violation]:
@@ -92,7 +103,7 @@ def _missing_headers(name: str, response: dict[str, Any], headers: Mapping[str, 
             yield Violation(name, f"response header {header}", "is missing")
 
 
-def _parameters(operation: Operation, query: Mapping[str, str]) -> list[Violation]:
+def _parameters(operation: Operation, query: Mapping[str, Any]) -> list[Violation]:
     wrong = []
     for index, given in enumerate(operation.spec.get("parameters", [])):
         pointer, parameter = resolved(f"{operation.pointer}/parameters/{index}", given)
@@ -106,9 +117,11 @@ def _parameters(operation: Operation, query: Mapping[str, str]) -> list[Violatio
     return wrong
 
 
-def _scalar(text: str, schema: dict[str, Any]) -> Any:
-    """Return a value of a query as what its schema takes it for."""
-    if schema.get("type") in {"integer", "number", "boolean"}:
+def _scalar(text: Any, schema: dict[str, Any]) -> Any:
+    """Return a value of a query as what its schema takes it for; one that stands there once may be a list of one."""
+    if schema.get("type") == "array":
+        return text if isinstance(text, list) else [text]
+    if isinstance(text, str) and schema.get("type") in {"integer", "number", "boolean"}:
         try:
             return json.loads(text)
         except ValueError:

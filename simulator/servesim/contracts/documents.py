@@ -12,7 +12,9 @@ from servesim.service.shipped import shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SURFACES = ("control", "data", "workspace", "scoring", "admin")
+SURFACES = ("control", "data", "workspace", "registry", "unity_catalog", "scoring", "admin")
+OF_A_WORKSPACE = ("control", "data", "workspace", "registry", "unity_catalog")
+"""Surfaces that a workspace has; the others are of other servers."""
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 """Keys of a path's operations; the others are parameters and texts."""
 

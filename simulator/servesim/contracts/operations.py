@@ -6,7 +6,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from servesim.contracts.documents import SURFACES, document, raw_operations, source, surfaces
-from servesim.service.patterns import Pattern
+from servesim.service.operation_names import usual_path
+from servesim.service.patterns import ANY, Pattern
 
 
 class Evidence(NamedTuple):
@@ -39,11 +40,16 @@ def operations(*names: str) -> tuple[Operation, ...]:
 
 
 def find(method: str, path: str, among: tuple[str, ...] = SURFACES) -> Operation | None:
-    """Return the operation that a path as it was sent (without a query) asks for; a slash at its end is no matter."""
+    """Return the operation that a path as it was sent (without a query) asks for.
+
+    A slash at its end is no matter, nor which of two names of the registry it goes by.
+    """
+    path = usual_path(path)
+    candidates = [*_by_shape().get((method.upper(), _segments(path)), ()), *_with_rest()]
     fitting = [
         operation
-        for pattern, operation in _by_shape().get((method.upper(), _segments(path)), ())
-        if operation.surface in among and pattern.match(path) is not None
+        for pattern, operation in candidates
+        if operation.method == method.upper() and operation.surface in among and pattern.match(path) is not None
     ]
     return min(fitting, key=lambda operation: operation.path.count("{"), default=None)
 
@@ -98,10 +104,26 @@ def _of(name: str) -> tuple[Operation, ...]:
 def _by_shape() -> dict[tuple[str, int], list[tuple[Pattern, Operation]]]:
     shapes: dict[tuple[str, int], list[tuple[Pattern, Operation]]] = {}
     for operation in operations():
-        shapes.setdefault((operation.method, _segments(operation.path)), []).append(
-            (Pattern(operation.path), operation)
-        )
+        if not _rest_of(operation):
+            shapes.setdefault((operation.method, _segments(operation.path)), []).append(
+                (Pattern(operation.path), operation)
+            )
     return shapes
+
+
+@cache
+def _with_rest() -> tuple[tuple[Pattern, Operation], ...]:
+    """Return the operations whose last parameter holds slashes."""
+    return tuple(
+        (Pattern(operation.path.replace(f"{{{name}}}", ANY)), operation)
+        for operation in operations()
+        if (name := _rest_of(operation))
+    )
+
+
+def _rest_of(operation: Operation) -> str:
+    """Return the name of the parameter that stands for the rest of a path; empty for none."""
+    return str(document()["paths"][operation.path].get("x-rest", ""))
 
 
 def _segments(path: str) -> int:

@@ -1,4 +1,4 @@
-"""Who calls, which groups they are in, and what they may do with an endpoint."""
+"""Who calls, which groups they are in, and what was granted to them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from servesim.core.errors import Code, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,6 +17,10 @@ ADMINS = "admins"
 """The group whose members may do everything."""
 USERS = "users"
 """The group that everybody is in."""
+GRANT_LIMIT = 1_000
+"""Grantees of an endpoint or a model: ours, no limit is published."""
+
+_L = TypeVar("_L", bound=IntEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,29 @@ Grants = tuple[tuple[Grantee, Level], ...]
 def grantee_of(principal: Principal) -> Grantee:
     """Return a principal as a permission names it."""
     return Grantee("user" if principal.kind == "User" else "service_principal", principal.name)
+
+
+def granted(before: Mapping[Grantee, _L], grants: Iterable[tuple[Grantee, _L]], *, replace: bool) -> dict[Grantee, _L]:
+    """Return what is granted once some grants have replaced those before, or were added to them; raise BAD_FIELD.
+
+    Of two grants to one grantee the later counts: chosen.
+    """
+    acl = {**({} if replace else before), **dict(grants)}
+    if len(acl) > GRANT_LIMIT:
+        expected = f"{GRANT_LIMIT} grantees at most"
+        raise Rejected(Code.BAD_FIELD, field="access_control_list", expected=expected, got=len(acl))
+    return acl
+
+
+def given(member: Member, grants: Iterable[tuple[Grantee, _L]]) -> _L | None:
+    """Return the highest level that some grants give a member, itself or by its groups; None for no right at all."""
+    # As the workspace knows it: a token may have been made before it changed its kind.
+    own = grantee_of(member.principal)
+    groups = {USERS, *member.groups}
+    levels = (
+        level for grantee, level in grants if grantee == own or (grantee.kind == "group" and grantee.name in groups)
+    )
+    return max(levels, default=None)
 
 
 @lru_cache(maxsize=1_000)
@@ -118,12 +147,4 @@ class Directory:
         member = self.members.get(principal.name)
         if member is None:
             return None
-        if member.is_admin:
-            return Level.CAN_MANAGE
-        # As the workspace knows it: a token may have been made before it changed its kind.
-        own = grantee_of(member.principal)
-        groups = {USERS, *member.groups}
-        given = (
-            level for grantee, level in grants if grantee == own or (grantee.kind == "group" and grantee.name in groups)
-        )
-        return max(given, default=None)
+        return Level.CAN_MANAGE if member.is_admin else given(member, grants)

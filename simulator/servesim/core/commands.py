@@ -17,6 +17,7 @@ from servesim.core.access import (  # noqa: TC001 - a command that was written d
     Principal,
 )
 from servesim.core.faults import Fault  # noqa: TC001 - commands are rebuilt from their annotations
+from servesim.core.model_commands import ModelCommand
 from servesim.core.registry import ModelVersion  # noqa: TC001 - commands are rebuilt from their annotations
 
 
@@ -24,6 +25,7 @@ class Signal(StrEnum):
     """What can happen to a deployment."""
 
     BUILT = "built"
+    BUILD_FAILED = "build failed"
     PROVISIONED = "provisioned"
     LOADED = "loaded"
     LOAD_FAILED = "load failed"
@@ -49,6 +51,7 @@ class Alarm(StrEnum):
     REPLICA_UP = "replica up"
     SCALE_DOWN = "scale down"
     CALL_DELAY = "call delay"
+    REGISTERED = "registered"
 
 
 class Due(NamedTuple):
@@ -93,12 +96,6 @@ class ConfigRequest:
 
 Tags = tuple[tuple[str, str | None], ...]
 """Tags by key, each perhaps with a value."""
-
-
-class AddModel(NamedTuple):
-    """Register a model version."""
-
-    model: ModelVersion
 
 
 class CreateEndpoint(NamedTuple):
@@ -338,7 +335,7 @@ class MoveTo(NamedTuple):
 
 
 Command = (
-    AddModel
+    ModelCommand
     | CreateEndpoint
     | UpdateConfig
     | CancelUpdate

@@ -51,6 +51,7 @@ class Cause(StrEnum):
 
 TABLE: dict[tuple[Phase, Signal], Phase] = {
     (Phase.BUILDING, Signal.BUILT): Phase.PROVISIONING,
+    (Phase.BUILDING, Signal.BUILD_FAILED): Phase.FAILED,
     (Phase.PROVISIONING, Signal.PROVISIONED): Phase.LOADING,
     (Phase.LOADING, Signal.LOADED): Phase.READY,
     (Phase.LOADING, Signal.LOAD_FAILED): Phase.FAILED,
@@ -142,7 +143,7 @@ class Deployment:
     creator: Principal | None = None
     """Whose rights its secrets are read with."""
     built: bool = False
-    """Whether its container was ever built; one that is started again keeps it."""
+    """Whether its container was ever built, or needs no build; one that is started again keeps it."""
     build_log: str = ""
     fault: Fault | None = None
     doom: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from servesim.core import capacity, secrets, tickets
+from servesim.core import capacity, container, secrets, tickets
 from servesim.core import deployment as deployments
 from servesim.core.commands import Alarm, Due, LoadModel, Signal
 from servesim.core.deployment import BROKEN, CREATING, SERVES, Cause, Deployment, Phase
@@ -40,7 +40,11 @@ def send(world: Workspace, deployment: Deployment, signal: Signal, reason: str =
 def on_signal_due(world: Workspace, due: Due) -> None:
     """Send a deployment the signal that its timer stood for."""
     deployment = world.deployments[due.deployment_id]
-    reasons = {Signal.TIMED_OUT: str(Cause.TIMED_OUT), Signal.LOAD_FAILED: deployment.doom}
+    reasons = {
+        Signal.TIMED_OUT: str(Cause.TIMED_OUT),
+        Signal.LOAD_FAILED: deployment.doom,
+        Signal.BUILD_FAILED: deployment.doom,
+    }
     signal = Signal(due.what)
     send(world, deployment, signal, reasons.get(signal, ""))
 
@@ -125,7 +129,9 @@ def _drawn(world: Workspace, stream: str, deployment: Deployment, ordinal: int, 
 
 def _building(world: Workspace, deployment: Deployment) -> None:
     delay = _drawn(world, "build", deployment, 0, world.profile.container_build_ms)
-    _after(world, deployment, delay + _ordered_delay(deployment), Signal.BUILT)
+    deployment.doom = container.problem(world, deployment.model)
+    ends = Signal.BUILD_FAILED if deployment.doom else Signal.BUILT
+    _after(world, deployment, delay + _ordered_delay(deployment), ends)
 
 
 def _ordered_delay(deployment: Deployment) -> int:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from servesim.core.access import Level
+from servesim.core.access import Level, granted
 from servesim.core.errors import Code, Rejected
+from servesim.core.model_access import may_serve
 
 if TYPE_CHECKING:
     from servesim.core.access import Principal
     from servesim.core.commands import ConfigRequest, SetPermissions
     from servesim.core.endpoint import Endpoint
     from servesim.core.workspace import Workspace
-
-
-GRANT_LIMIT = 1_000
-"""Grantees of an endpoint: ours, no limit is published."""
 
 
 def find(world: Workspace, endpoint_id: str) -> Endpoint:
@@ -27,17 +24,10 @@ def find(world: Workspace, endpoint_id: str) -> Endpoint:
 
 
 def change(world: Workspace, command: SetPermissions) -> Endpoint:
-    """Replace what was granted, or add to it; raise PERMISSIONS_MISSING, NOT_PERMITTED or BAD_FIELD.
-
-    Of two grants to one grantee the later counts: chosen.
-    """
+    """Replace what was granted, or add to it; raise PERMISSIONS_MISSING, NOT_PERMITTED or BAD_FIELD."""
     endpoint = find(world, command.endpoint_id)
     world.require(command.principal, endpoint, Level.CAN_MANAGE)
-    granted = {**({} if command.replace else endpoint.acl), **dict(command.grants)}
-    if len(granted) > GRANT_LIMIT:
-        expected = f"{GRANT_LIMIT} grantees at most"
-        raise Rejected(Code.BAD_FIELD, field="access_control_list", expected=expected, got=len(granted))
-    endpoint.acl = granted
+    endpoint.acl = granted(endpoint.acl, command.grants, replace=command.replace)
     endpoint.levels = None
     endpoint.revision += 1
     world.revision += 1
@@ -55,7 +45,7 @@ def check_creator(world: Workspace, creator: Principal, config: ConfigRequest) -
     if not names:
         raise Rejected(Code.CREATOR_LOST_RIGHTS, creator=creator.name, lost="is no member of this workspace any more")
     for entity in config.entities:
-        if not world.registry.may_execute(entity.model, names):
+        if not may_serve(world, names, creator, entity.model):
             raise Rejected(
                 Code.CREATOR_LOST_RIGHTS, creator=creator.name, lost=f"may not execute model '{entity.model}'"
             )

@@ -54,6 +54,10 @@ class Profile:
     qps_limit: int = 200
     operation_limit: int = 50
     operation_window_ms: int = 5 * MINUTE
+    staging_ms: tuple[int, int] = (2 * MINUTE, 2 * MINUTE)
+    express_environment_limit_bytes: int = 10**9
+    registered_model_limit: int = 5_000
+    model_version_limit: int = 10_000
     limits: tuple[str, ...] = ("concurrency", "parallel", "rates")
 
     def with_limits(self, which: str) -> Profile:
@@ -90,6 +94,12 @@ EVIDENCE: dict[str, Evidence] = {
     "qps_limit": Evidence("documented", "limits page: 200 a second and workspace, route-optimized endpoints apart"),
     "operation_limit": Evidence("documented", "limits page: 50 creates and updates in 5 minutes"),
     "operation_window_ms": Evidence("documented", "limits page: 50 creates and updates in 5 minutes"),
+    "staging_ms": Evidence("chosen", "registration with an environment is documented to take longer, not how long"),
+    "express_environment_limit_bytes": Evidence(
+        "documented", "express deployments page: 1 GB; that it is decimal is chosen"
+    ),
+    "registered_model_limit": Evidence("chosen", "limits are published for Unity Catalog, of a metastore"),
+    "model_version_limit": Evidence("chosen", "limits are published for Unity Catalog, of a metastore"),
     "limits": Evidence("chosen", "all are documented; the two that few tests expect have to be asked for"),
 }
 
@@ -108,10 +118,13 @@ INSTANT = replace(
     recovery_ms=(0, 0),
     inference_table_delay_ms=0,
     replica_start_ms=(0, 0),
+    staging_ms=(0, 0),
     limits=(),
     endpoint_limit=UNLIMITED,
     entity_limit=UNLIMITED,
     environment_limit=UNLIMITED,
+    registered_model_limit=UNLIMITED,
+    model_version_limit=UNLIMITED,
 )
 
 LOAD = replace(
@@ -129,6 +142,7 @@ LOAD = replace(
     deploy_timeout_gpu_ms=MINUTE,
     deploy_timeout_large_gpu_ms=MINUTE,
     inference_table_delay_ms=SECOND,
+    staging_ms=(SECOND, SECOND),
 )
 """``faithful`` for load tests in real time: what takes minutes takes seconds; limits and counts stay."""
 

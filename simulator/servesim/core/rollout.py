@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from servesim.core import endpoint as endpoints
-from servesim.core import lifecycle, permissions, striking
+from servesim.core import express, lifecycle, permissions, striking
 from servesim.core.commands import Alarm, Due, Signal
 from servesim.core.deployment import BROKEN, UP, Cause, Deployment, Phase
 from servesim.core.endpoint import DEPLOYED_KEPT, Config, Deployed, Endpoint, EndpointSignal, ServedEntity
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from servesim.core.access import Principal
     from servesim.core.commands import ConfigRequest, EntitySpec, Route, UpdateConfig
+    from servesim.core.registry import ModelVersion
     from servesim.core.timeline import Timer
     from servesim.core.workspace import Workspace
 
@@ -112,12 +113,22 @@ def deploy(
     world: Workspace, endpoint: Endpoint, specs: Sequence[EntitySpec], creators: Sequence[Principal]
 ) -> list[Deployment]:
     """Make a deployment for each spec, which has not begun yet."""
-    made = []
-    for spec, creator in zip(specs, creators, strict=True):
-        model = world.registry.get(spec.model, spec.version)
-        found = Deployment(world.next_id("deployment"), endpoint.id, endpoint.name, spec, model, creator=creator)
-        made.append(found)
-    return made
+    models = [world.registry.get(spec.model, spec.version) for spec in specs]
+    return deploy_models(world, endpoint, specs, creators, models)
+
+
+def deploy_models(
+    world: Workspace,
+    endpoint: Endpoint,
+    specs: Sequence[EntitySpec],
+    creators: Sequence[Principal],
+    models: Sequence[ModelVersion],
+) -> list[Deployment]:
+    """Make a deployment for each spec, of a model that need not be registered any more."""
+    return [
+        Deployment(world.next_id("deployment"), endpoint.id, endpoint.name, spec, model, creator=creator)
+        for spec, creator, model in zip(specs, creators, models, strict=True)
+    ]
 
 
 def _split(
@@ -133,7 +144,8 @@ def _split(
         else:
             fresh.append(spec)
             # What was stopped keeps its container: chosen, nothing is known about the time that a start takes.
-            built.append(found is not None and found.phase is Phase.STOPPED and found.built)
+            kept_container = found is not None and found.phase is Phase.STOPPED and found.built
+            built.append(kept_container or express.is_express(world, spec))
     deployments = deploy(world, endpoint, fresh, [principal] * len(fresh))
     for deployment, was_built in zip(deployments, built, strict=True):
         deployment.built = was_built

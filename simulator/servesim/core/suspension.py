@@ -59,7 +59,8 @@ def _replace_by_stopped(world: Workspace, endpoint: Endpoint, config: Config) ->
     """Give each entity of a config a deployment without compute; what runs on the old ones ends there."""
     left = [world.deployments[entity.deployment_id] for entity in config.entities]
     specs = [entity.spec for entity in config.entities]
-    fresh = rollout.deploy(world, endpoint, specs, [entity.creator for entity in config.entities])
+    creators = [entity.creator for entity in config.entities]
+    fresh = rollout.deploy_models(world, endpoint, specs, creators, [deployment.model for deployment in left])
     endpoint.active = config.on([deployment.id for deployment in fresh])
     for old, new in zip(left, fresh, strict=True):
         new.built = old.built

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from servesim.core import (
     capacity,
+    express,
     faults,
     lifecycle,
+    model_access,
     permissions,
+    registering,
     requests,
     rollout,
     secrets,
@@ -24,7 +27,6 @@ from servesim.core import (
 from servesim.core.access import Directory, Level, Principal
 from servesim.core.commands import (
     AddFault,
-    AddModel,
     Admit,
     Alarm,
     CancelUpdate,
@@ -66,6 +68,21 @@ from servesim.core.endpoint import EVENTS_KEPT
 from servesim.core.errors import Code, Rejected
 from servesim.core.eventlog import DETAIL_CHARACTERS, LOG_LINES, LogLine, keep
 from servesim.core.limits import Limits
+from servesim.core.model_commands import (
+    AddModel,
+    CreateModelVersion,
+    CreateRegisteredModel,
+    DeleteModelVersion,
+    DeleteRegisteredModel,
+    FinishRegistration,
+    SetAlias,
+    SetModelPermissions,
+    StageDeployment,
+    TagModel,
+    TransitionStage,
+    UpdateModelVersion,
+    UpdateRegisteredModel,
+)
 from servesim.core.profile import FAITHFUL, Profile
 from servesim.core.registry import Registry
 from servesim.core.timeline import START_MS, Timeline
@@ -80,12 +97,20 @@ if TYPE_CHECKING:
 class Workspace:
     """The world of one workspace, in plain synchronous code."""
 
-    def __init__(self, *, seed: int = 0, profile: Profile = FAITHFUL, start: int = START_MS) -> None:
-        """Begin empty at an instant (milliseconds since 1970)."""
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        profile: Profile = FAITHFUL,
+        start: int = START_MS,
+        private_libraries: frozenset[str] = frozenset(),
+    ) -> None:
+        """Begin empty at an instant (milliseconds since 1970); no container build can install the private libraries."""
         self.profile = profile
         self.draws = Draws(seed)
         self.timeline = Timeline(start)
-        self.registry = Registry()
+        self.registry = Registry(self.draws)
+        self.private_libraries = private_libraries
         self.directory = Directory()
         self.secrets: dict[str, secrets.Scope] = {}
         """Secret scopes by name; their values are not here."""
@@ -193,11 +218,6 @@ def _move_to(world: Workspace, command: MoveTo) -> None:
     world.timeline.move(command.instant)
 
 
-def _add_model(world: Workspace, command: AddModel) -> None:
-    world.registry.add(command.model)
-    world.note("model added", "", command.model.name, command.model.version)
-
-
 def _put_member(world: Workspace, command: PutMember) -> None:
     world.directory.put(command.member)
     world.revision += 1
@@ -230,10 +250,23 @@ _ON_DUE: dict[Signal | Alarm, Callable[[Workspace, Due], None]] = {
     Alarm.ANSWER_DUE: requests.answer_due,
     Alarm.REPLICA_UP: capacity.replica_up,
     Alarm.SCALE_DOWN: capacity.scale_down,
+    Alarm.REGISTERED: registering.registered,
 }
 
 _HANDLERS: dict[type, Callable[[Workspace, Any], Any]] = {
-    AddModel: _add_model,
+    AddModel: registering.add,
+    CreateRegisteredModel: registering.create_model,
+    UpdateRegisteredModel: registering.update_model,
+    DeleteRegisteredModel: registering.delete_model,
+    TagModel: registering.tag,
+    CreateModelVersion: registering.create_version,
+    FinishRegistration: registering.finish,
+    UpdateModelVersion: registering.update_version,
+    DeleteModelVersion: registering.delete_version,
+    TransitionStage: registering.transition,
+    SetAlias: registering.set_alias,
+    SetModelPermissions: model_access.change,
+    StageDeployment: express.stage,
     CreateEndpoint: updates.create,
     UpdateConfig: updates.update,
     CancelUpdate: updates.cancel,

@@ -17,6 +17,7 @@ COMMANDS = (
     "doctor",
     "invoke",
     "load",
+    "models",
     "payloads",
     "requests",
     "serve",

@@ -14,7 +14,8 @@ from servesim.delivery.client import ENDPOINTS, JSON, Answered, Target, Unreacha
 from servesim.delivery.contract_questions import Question, creating, deployed, deploying, reading
 from servesim.delivery.contract_talk import MOST_TRIES, TOO_MANY, CouldNotRun, dig
 from servesim.delivery.redaction import Redactor
-from servesim.generations.ga_texts import BAD_TOKEN, NO_CREDENTIAL, TEXTS, GatewayText, Text
+from servesim.generations.ga_texts import BAD_TOKEN, NO_CREDENTIAL, TEXTS, GatewayText
+from servesim.generations.text import Text
 from servesim.service.answers import RECORDED, literal
 from servesim.service.clock import rest
 

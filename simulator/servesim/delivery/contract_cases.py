@@ -9,8 +9,10 @@ from servesim.delivery import (
     contract_cases_chain,
     contract_cases_control,
     contract_cases_data,
+    contract_cases_registry,
     contract_cases_scoring,
     contract_cases_settings,
+    contract_cases_unity_catalog,
     contract_cases_workspace,
 )
 
@@ -54,6 +56,10 @@ CASES: tuple[Case, ...] = (
     *_cases("control", *contract_cases_settings.SETTINGS, read_only=False),
     *_cases("workspace", *contract_cases_settings.PERMISSIONS, read_only=False),
     *_cases("control", *contract_cases_chain.END, read_only=False),
+    *_cases("registry", *contract_cases_registry.READING),
+    *_cases("registry", *contract_cases_registry.KEEPING, read_only=False),
+    *_cases("unity_catalog", *contract_cases_unity_catalog.READING),
+    *_cases("unity_catalog", *contract_cases_unity_catalog.KEEPING, read_only=False),
     *_cases("scoring", *contract_cases_scoring.CASES),
     *_cases("admin", *contract_cases_admin.READING),
     *_cases("admin", *contract_cases_admin.WORKSPACE, read_only=False),

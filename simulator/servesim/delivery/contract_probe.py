@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from servesim.core.errors import Code
     from servesim.delivery.contract_asking import Finding
-    from servesim.generations.ga_texts import Text
+    from servesim.generations.text import Text
 
 SOME_ARE_WRONG = 1
 COULD_NOT_RUN = 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from servesim.contracts.documents import OF_A_WORKSPACE
 from servesim.delivery.admin_client import BASE
 from servesim.delivery.client import ENDPOINTS, Unreachable, endpoint_path, no_answer
 from servesim.delivery.contract_talk import CouldNotRun, NotRun, NotThere, Talk, dig
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 MISSING = 404
-OF_A_WORKSPACE = {"control", "data", "workspace"}
 
 
 class Named(Protocol):
@@ -74,7 +74,7 @@ def _knock(talk: Talk) -> None:
     """Look whether somebody answers and takes the tokens, and has the endpoint; raise CouldNotRun."""
     surfaces = set(talk.plan.surfaces)
     try:
-        if surfaces & OF_A_WORKSPACE:
+        if surfaces.intersection(OF_A_WORKSPACE):
             _check(talk, talk.get(ENDPOINTS), "--token or DATABRICKS_TOKEN")
             if (name := talk.plan.endpoint) is not None and talk.get(endpoint_path(name)).status == MISSING:
                 raise NotThere(f"there is no endpoint {name!r}")

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servesim.contracts.conformity import response_violations
+from servesim.contracts.documents import OF_A_WORKSPACE
 from servesim.contracts.operations import anywhere, evidence, find, responses
 from servesim.delivery.client import JSON, Answered, Target, Unreachable, call
 from servesim.service.clock import Stopwatch, rest
@@ -117,7 +118,7 @@ class Talk:
         content_type: str = JSON,
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
-        surfaces: tuple[str, ...] = ("control", "data", "workspace", "admin"),
+        surfaces: tuple[str, ...] = (*OF_A_WORKSPACE, "admin"),
     ) -> Answered:
         """Make a call and check its answer; a ``body`` that is neither bytes nor None goes as JSON."""
         sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from servesim.contracts.conformity import request_violations, response_violations
-from servesim.contracts.documents import SURFACES
+from servesim.contracts.documents import OF_A_WORKSPACE, SURFACES
 from servesim.contracts.operations import evidence, find, responses
 from servesim.delivery.admin_client import show
 from servesim.delivery.contract_report import cases_document, show_table, write_junit
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 VIOLATION = 1
 NOTHING = 5
-USUAL = ("control", "data", "workspace")
 MOST_WRONG = 50
 """Faults that are told of one operation."""
 PLACES_SHOWN = 3
@@ -63,7 +62,7 @@ Faults = dict[tuple[int, str, str], Fault]
     "surfaces",
     type=click.Choice(SURFACES),
     multiple=True,
-    help=f"Whose operations to look for. [default: {', '.join(USUAL)}]",
+    help=f"Whose operations to look for. [default: {', '.join(OF_A_WORKSPACE)}]",
 )
 @click.option("--strict", is_flag=True, help="A call that no operation covers is a violation too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -85,7 +84,7 @@ def command(
     Exit code 0: the contracts allow it all, 1: they do not, 2: wrong usage, or a file cannot be read, 5: nothing in
     the files could be checked.
     """  # noqa: D301 - click wants the character itself to leave the lines below it as they are
-    among = tuple(name for name in SURFACES if name in (surfaces or USUAL))
+    among = tuple(name for name in SURFACES if name in (surfaces or OF_A_WORKSPACE))
     try:
         exchanges = [exchange for file in files for exchange in read_recording(file)]
     except Unreadable as error:

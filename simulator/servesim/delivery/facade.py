@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 from servesim.delivery import parts
 from servesim.delivery.complaints import complaints_after
 from servesim.delivery.extras import needs
+from servesim.delivery.notebook import Environment
 from servesim.delivery.operations import Part, WorkspaceOperations, awaiting, blocking
 from servesim.delivery.pending import (
     AsyncPending,
@@ -48,13 +49,17 @@ class Whereabouts(Part[WorkspaceOperations]):
         self.token = token
 
     @property
-    def env(self) -> dict[str, str]:
-        """The environment variables that point clients of this machine here."""
-        return {
+    def env(self) -> Environment:
+        """The environment variables that point clients of this machine here.
+
+        ``env(serverless_environment=4)`` has those of a serverless notebook too; ``with`` sets either for a while.
+        """
+        here = {
             "DATABRICKS_HOST": self.host,
             "DATABRICKS_TOKEN": self.token,
             "NO_PROXY": "127.0.0.1,localhost",
         }
+        return Environment(self.workspace, here)
 
     @property
     def log(self) -> list[LogLine]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -11,6 +12,7 @@ from servesim.delivery.complaints import checks_from_environment, complaints_aft
 from servesim.delivery.facade import AsyncServesim, Servesim
 from servesim.http.server import Server
 from servesim.models.host import ModelHost, Settings
+from servesim.service.artifact_store import QUOTA
 from servesim.service.hub import Hub
 from servesim.service.scenario import Scenario, single_scenario
 from servesim.service.settings import flag, settings_from
@@ -30,12 +32,20 @@ USER = Principal("tester@example.com", "Tester")
 """Who a handle's token stands for: an administrator of its workspace."""
 
 
+_DEFAULTS = {"model_root": (".", tempfile.gettempdir())}
+"""Tests write their models where the system keeps what is temporary: the working directory is not all of it."""
+
+
 class LocalServer:
     """A servesim server on a loopback port, in a thread of this process; a context manager."""
 
-    def __init__(self, models: Settings | None = None, *, port: int = 0) -> None:
-        """Prepare; ``start`` or ``with`` opens the port, a free one unless told which."""
+    def __init__(self, models: Settings | None = None, *, port: int = 0, artifact_quota: int = QUOTA) -> None:
+        """Prepare; ``start`` or ``with`` opens the port, a free one unless told which.
+
+        ``artifact_quota`` is how many bytes the files of registered models may have.
+        """
         self._models = models
+        self._artifact_quota = artifact_quota
         self._port = port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="servesim", daemon=True)
@@ -56,7 +66,7 @@ class LocalServer:
 
     async def _start(self) -> None:
         validates = flag(checks_from_environment().get("validate_responses", False))
-        self.server = Server(Hub(ModelHost(self._models)), validate_responses=validates)
+        self.server = Server(Hub(ModelHost(self._models), self._artifact_quota), validate_responses=validates)
         await self.server.start(port=self._port)
 
     def stop(self) -> None:
@@ -122,7 +132,8 @@ class LocalServer:
             self._opened += 1
             token = f"dapi-servesim-{self._opened}"
         begin = single_scenario(scenario)
-        settings = settings_from({**checks_from_environment(), **begin.options, **options})
+        options = {**_DEFAULTS, **checks_from_environment(), **begin.options, **options}
+        settings = settings_from(options)
         return Servesim(self, self.run(self._open(begin, settings, token)), token)
 
     async def _open(self, scenario: Scenario, settings: WorkspaceSettings, token: str) -> HostedWorkspace:

@@ -11,14 +11,16 @@ import functools
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
-from servesim.core.commands import AddModel, CancelUpdate, SetModelAccess
+from servesim.core.commands import CancelUpdate, SetModelAccess
 from servesim.core.errors import Rejected
+from servesim.core.model_commands import AddModel
 from servesim.delivery.complaints import refuse_complaints
 from servesim.generations import ga_texts
 from servesim.models.stubs import Behaviour, Stub
 from servesim.models.threads import inside_model
 from servesim.service import sources
 from servesim.service.instants import instant_of, iso, milliseconds, writable
+from servesim.service.model_rows import model_rows
 from servesim.service.routes import RouteReply, fixed_route, function_route
 from servesim.service.settings import settings_from
 from servesim.service.spreads import taking
@@ -261,12 +263,17 @@ class ModelOperations:
         ``path`` is the model's folder; ``python`` another interpreter to load it with.
         """
         number = self._number(name, version)
-        return self._add(await sources.model_at(self._workspace, name, number, str(path), python))
+        return self._add(await sources.model_at(name, number, str(path), python))
 
     async def allow(self, name: str, principals: Iterable[str] | None) -> None:
         """Let these users and groups alone serve a model, None for everybody; raise Rejected for no model."""
         allowed = None if principals is None else tuple(principals)
         self._workspace.clock.execute(SetModelAccess(name, allowed))
+
+    async def list(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Return every registered version, or those of one model, with status, stage, aliases and tags."""
+        self._workspace.clock.now()
+        return [row for row in model_rows(self._workspace.world) if name in {None, row["name"]}]
 
     def _add(self, model: ModelVersion) -> str:
         self._workspace.clock.execute(AddModel(model))

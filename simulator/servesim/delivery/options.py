@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from servesim.core.commands import AddModel
+from servesim.core.model_commands import AddModel
 from servesim.models.stubs import Stub
 from servesim.service import sources
 from servesim.service.settings import seconds
@@ -27,12 +27,27 @@ if TYPE_CHECKING:
 _MODEL = r"(?s)(?P<name>[^=@]+)(?:@(?P<version>[^=]+))?=(?P<what>.+)"
 _VISIBLE = r"[\x21-\x7e]+"
 _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?"
+_SIZE = r"(?P<number>\d{1,15}(?:\.\d{1,3})?) ?(?P<unit>|B|KB|MB|GB|TB|KIB|MIB|GIB|TIB)"
 _CALLABLE = r"(?P<module>[A-Za-z_][\w.]*):(?P<attribute>[A-Za-z_][\w.]*)"
+
+GIB = 1024**3
+_UNITS = {
+    "": 1,
+    "B": 1,
+    "KB": 1000,
+    "MB": 1000**2,
+    "GB": 1000**3,
+    "TB": 1000**4,
+    "KIB": 1024,
+    "MIB": 1024**2,
+    "GIB": GIB,
+    "TIB": 1024**4,
+}
 
 
 def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
     """Declare an option that can also be given as ``SERVESIM_…``."""
-    variable = "SERVESIM_" + names[0].removeprefix("--").upper().replace("-", "_")
+    variable = "SERVESIM_" + names[0].partition("/")[0].removeprefix("--").upper().replace("-", "_")
     return click.option(*names, envvar=variable, show_envvar=True, show_default=True, **settings)
 
 
@@ -53,7 +68,7 @@ class ModelOption(NamedTuple):
         elif self.function is not None:
             model = function_version(self.name, version, workspace.models.keep(self.function))
         else:
-            model = await sources.model_at(workspace, self.name, version, self.path)
+            model = await sources.model_at(self.name, version, self.path)
         workspace.clock.execute(AddModel(model))
 
 
@@ -75,6 +90,14 @@ def parse_seconds(_context: click.Context, _parameter: click.Parameter, text: st
         return seconds(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def parse_size(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
+    """Return a number of bytes; raise BadParameter."""
+    match = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no size: write 500MB, 10GiB or a number of bytes")
+    return int(float(match["number"]) * _UNITS[match["unit"].upper()])
 
 
 def parse_hosts(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:

@@ -57,6 +57,7 @@ class ModelsHandle(Part[ModelOperations]):
     function = blocking(ModelOperations.function)
     mlflow = blocking(ModelOperations.mlflow)
     allow = blocking(ModelOperations.allow)
+    list = blocking(ModelOperations.list)
 
 
 class RoutesHandle(Part[RouteOperations]):
@@ -88,6 +89,7 @@ class AsyncModelsHandle(Part[ModelOperations]):
     function = awaiting(ModelOperations.function)
     mlflow = awaiting(ModelOperations.mlflow)
     allow = awaiting(ModelOperations.allow)
+    list = awaiting(ModelOperations.list)
 
 
 class AsyncRoutesHandle(Part[RouteOperations]):

@@ -14,9 +14,10 @@ from click.core import ParameterSource
 from servesim.core.profile import PROFILES
 from servesim.delivery.defaults import DEFAULT_ADMIN_TOKEN, DEFAULT_TOKEN
 from servesim.delivery.extras import MissingExtra
-from servesim.delivery.options import option, parse_hosts, parse_model, parse_seconds, parse_token
+from servesim.delivery.options import GIB, option, parse_hosts, parse_model, parse_seconds, parse_size, parse_token
 from servesim.delivery.serve_run import ServeRun
 from servesim.service import sources
+from servesim.service.artifact_store import QUOTA
 from servesim.service.clock import MODES, POLLS
 from servesim.service.hub import WorkspaceSettings
 from servesim.service.instants import iso
@@ -104,6 +105,25 @@ DEFAULTS = WorkspaceSettings()
 )
 @option("--mlflow-registry", metavar="URI", help="MLflow registry to take models from, e.g. sqlite:///mlflow.db.")
 @option(
+    "--model-root",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder below which clients may register a model by its path, on loopback  [working directory].",
+)
+@option(
+    "--private-library",
+    "private_libraries",
+    multiple=True,
+    metavar="NAME",
+    help="A library that no public index has, or a pattern such as acme-*: the container build of a model that "
+    "requires it fails.",
+)
+@option(
+    "--internet/--no-internet",
+    default=DEFAULTS.internet,
+    help="Whether what runs in the workspace reaches the internet: without it pip in a notebook finds no index.",
+)
+@option(
     "--unknown-models",
     default=DEFAULTS.unknown_models,
     type=click.Choice(["reject", "stub"]),
@@ -146,6 +166,13 @@ DEFAULTS = WorkspaceSettings()
     metavar="FILE",
     help="Refusals as a real workspace words them (YAML), in place of those that servesim chose: "
     "`servesim contract probe` writes such a file.",
+)
+@option(
+    "--artifact-quota",
+    default=f"{QUOTA // GIB}GiB",
+    metavar="SIZE",
+    callback=parse_size,
+    help="Disk space that the files of registered models may take, of all workspaces together: 500MB, 10GiB.",
 )
 @option("--model-workers", default=4, type=click.IntRange(1), help="MLflow worker processes alive at once.")
 @option(

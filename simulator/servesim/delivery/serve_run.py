@@ -49,7 +49,7 @@ class ServeRun:
         self._options = options
         self._given = given
         self._chosen = chosen
-        self._hub = Hub(ModelHost(Settings(workers=options["model_workers"])))
+        self._hub = Hub(ModelHost(Settings(workers=options["model_workers"])), options["artifact_quota"])
 
     async def serve(self) -> bool:
         """Serve until a signal, and return whether every answer was accepted, if they were looked at.

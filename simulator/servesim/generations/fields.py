@@ -50,9 +50,15 @@ class Fields:
             raise self.bad(name, "a string")
         return value
 
+    def text_or_none(self, name: str) -> str | None:
+        """Read a string that need not be sent."""
+        return self.text(name) if self.has(name) else None
+
     def label(self, name: str) -> str:
         """Read a required string that some clients send as a number, such as a model version."""
         value = self.values.get(name)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # JSON has one kind of number
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _WHOLE_LIMIT:
             return str(value)
         return self.filled(name)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from servesim.core.access import Level
 from servesim.core.deployment import UP, Cause, Phase
 from servesim.core.endpoint import EndpointPhase
+from servesim.core.registry import in_unity_catalog
 from servesim.generations import ga_words
-from servesim.generations.ga_requests import in_unity_catalog
 
 if TYPE_CHECKING:
     from servesim.core.deployment import Deployment
@@ -247,6 +247,8 @@ def _type(entity: ServedEntity) -> dict[str, Any]:
 
 def _message(deployment: Deployment) -> str:
     if deployment.phase is Phase.FAILED:
+        if not deployment.built:
+            return ga_words.NOT_BUILT.format(reason=deployment.reason)
         return ga_words.FAILED.format(entity=deployment.spec.name, reason=deployment.reason)
     if deployment.phase is Phase.ABORTED:
         return ga_words.ABORTED[Cause(deployment.reason)]

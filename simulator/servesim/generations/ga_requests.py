@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from servesim.core.access import Grantee, Level
+from servesim.core.access import Level
 from servesim.core.commands import (
     ChangeTags,
     ConfigRequest,
@@ -16,6 +16,8 @@ from servesim.core.commands import (
     UpdateConfig,
 )
 from servesim.core.errors import Code, Rejected
+from servesim.core.registry import in_unity_catalog
+from servesim.generations.access_list import read_grants
 from servesim.generations.fields import Fields
 from servesim.generations.ga_settings import read_settings
 
@@ -47,9 +49,6 @@ NOT_SIMULATED = (
     "provisioned_model_units",
 )
 """Fields of a served entity that ask for something else than a custom model."""
-
-GRANTEES = {"user_name": "user", "group_name": "group", "service_principal_name": "service_principal"}
-"""The kinds of grantee by the field that names one."""
 
 
 def read_create(body: Any, principal: Principal) -> CreateEndpoint:
@@ -89,23 +88,9 @@ def read_tags(name: str, body: Any, principal: Principal) -> ChangeTags:
 
 
 def read_permissions(endpoint_id: str, body: Any, principal: Principal, *, replace: bool) -> SetPermissions:
-    """Turn an access control list into its command; raise Rejected.
-
-    Whoever is named need not be known here: chosen. The real service knows its account's directory, of which a
-    workspace here has only the part that a test gave it.
-    """
-    entries = Fields(body).items("access_control_list")
-    return SetPermissions(endpoint_id, principal, tuple(_read_grant(entry) for entry in entries), replace)
-
-
-def _read_grant(fields: Fields) -> tuple[Grantee, Level]:
-    named = [field for field in GRANTEES if fields.has(field)]
-    if len(named) != 1:
-        raise fields.bad(named[0] if named else "user_name", f"exactly one of {', '.join(GRANTEES)}")
-    word = fields.text("permission_level", "")
-    if word not in Level.__members__:
-        raise Rejected(Code.LEVEL_UNKNOWN, level=word)
-    return Grantee(GRANTEES[named[0]], fields.filled(named[0])), Level[word]
+    """Turn an access control list into its command; raise LEVEL_UNKNOWN or BAD_FIELD."""
+    grants = read_grants(body, Level, lambda word: Rejected(Code.LEVEL_UNKNOWN, level=word))
+    return SetPermissions(endpoint_id, principal, grants, replace)
 
 
 def _read_tags(fields: Fields, name: str) -> tuple[tuple[str, str | None], ...]:
@@ -116,7 +101,7 @@ def _read_tag(fields: Fields) -> tuple[str, str | None]:
     key = fields.text("key", "")
     if not TAG_KEY.fullmatch(key):
         raise Rejected(Code.TAG_KEY_INVALID, key=key)
-    return key, fields.text("value") if fields.has("value") else None
+    return key, fields.text_or_none("value")
 
 
 def _read_config(fields: Fields) -> ConfigRequest:
@@ -186,8 +171,3 @@ def _read_route(fields: Fields) -> Route:
     if percentage is None:
         raise fields.bad("traffic_percentage", "an integer from 0 to 100")
     return Route(names.pop(), percentage)
-
-
-def in_unity_catalog(model: str) -> bool:
-    """Tell whether a model's name has the three levels of Unity Catalog."""
-    return model.count(".") == 2  # noqa: PLR2004 - three levels

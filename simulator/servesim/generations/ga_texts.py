@@ -6,37 +6,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from servesim.core.access import Level
 from servesim.core.errors import Code, Rejected
+from servesim.generations import registry_texts
+from servesim.generations.text import INVALID, MISSING, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Text(NamedTuple):
-    """An error as the service gives it.
-
-    ``grade`` speaks of the text as a whole (``recorded``, ``documented``, ``observed`` or ``chosen``), ``source``
-    of what is known about it and about the status and code.
-    """
-
-    status: int
-    error_code: str
-    template: str
-    grade: str
-    source: str = "nothing is known about this refusal"
-
-
-_INVALID = (400, "INVALID_PARAMETER_VALUE")
-_MISSING = (404, "RESOURCE_DOES_NOT_EXIST")
-
 TEXTS: dict[Code, Text] = {
+    **registry_texts.TEXTS,
     Code.NAME_INVALID: Text(
-        *_INVALID,
+        *INVALID,
         "Endpoint name must be maximum 63 characters, and alphanumeric with hyphens and underscores allowed in between.",
         "recorded",
         "refusals of real workspaces, and the CLI's test server",
     ),
     Code.NAME_RESERVED: Text(
-        *_INVALID,
+        *INVALID,
         "Endpoint name '{endpoint}' starts with 'databricks-', which is reserved for endpoints of Databricks. "
         "Choose another name.",
         "chosen",
@@ -50,7 +36,7 @@ TEXTS: dict[Code, Text] = {
         "wording of the CLI's test server; the real text and status are unknown",
     ),
     Code.ENDPOINT_MISSING: Text(
-        *_MISSING,
+        *MISSING,
         "Endpoint with name '{endpoint}' does not exist.",
         "recorded",
         "quotes of real workspaces",
@@ -92,17 +78,17 @@ TEXTS: dict[Code, Text] = {
         "that it is refused is documented on the create page, the text is not",
     ),
     Code.MEMBER_MISSING: Text(
-        *_MISSING, "'{name}' is no principal of this workspace.", "chosen", "servesim's own: its directory is its own"
+        *MISSING, "'{name}' is no principal of this workspace.", "chosen", "servesim's own: its directory is its own"
     ),
     Code.PERMISSIONS_MISSING: Text(
-        *_MISSING,
+        *MISSING,
         "Serving endpoint with id '{id}' does not exist. Permissions are kept by the endpoint's id, not by its name.",
         "chosen",
         "of an endpoint that was deleted the service goes on answering for a while, which is observed; here it is "
         "missing at once, since nobody says for how long",
     ),
     Code.LEVEL_UNKNOWN: Text(
-        *_INVALID,
+        *INVALID,
         "'{level}' is no permission level of a serving endpoint; those are CAN_VIEW, CAN_QUERY and CAN_MANAGE.",
         "chosen",
         "that other levels are refused with 400 is recorded, the text is not",
@@ -129,16 +115,16 @@ TEXTS: dict[Code, Text] = {
         400, "INVALID_STATE", "Endpoint '{endpoint}' is not stopped, so it cannot be started.", "chosen"
     ),
     Code.ENTITY_MISSING: Text(
-        *_MISSING, "Endpoint '{endpoint}' has no served entity '{entity}'; it has {entities}.", "chosen"
+        *MISSING, "Endpoint '{endpoint}' has no served entity '{entity}'; it has {entities}.", "chosen"
     ),
     Code.CONFIG_VERSION_MISSING: Text(
-        *_MISSING,
+        *MISSING,
         "Nothing is kept of served entity '{entity}' in config version {version} of endpoint '{endpoint}'; there is "
         "something of {versions}.",
         "chosen",
     ),
     Code.TELEMETRY_UNSUPPORTED: Text(
-        *_INVALID,
+        *INVALID,
         "Telemetry configuration is not supported for endpoint type 'NO_CONFIG'. This API only supports endpoints "
         "with custom served models.",
         "observed",
@@ -156,7 +142,7 @@ TEXTS: dict[Code, Text] = {
         429, "RESOURCE_EXHAUSTED", "{limit} faults wait already; remove some first.", "chosen", "servesim's own"
     ),
     Code.FAULT_MISSING: Text(
-        *_MISSING, "There is no fault {number}: it was used up, removed, or never ordered.", "chosen", "servesim's own"
+        *MISSING, "There is no fault {number}: it was used up, removed, or never ordered.", "chosen", "servesim's own"
     ),
     Code.NO_UPDATE: Text(
         400,
@@ -166,55 +152,43 @@ TEXTS: dict[Code, Text] = {
         "canceling is offered in the UI only",
     ),
     Code.METRICS_MISSING: Text(
-        *_MISSING,
+        *MISSING,
         "Endpoint '{endpoint}' has no metrics yet: none of its configs has ever been active. Wait until it is ready.",
         "chosen",
         "that a new endpoint answers 404 is observed; code and text are unknown",
     ),
     Code.OPENAPI_NOT_READY: Text(
-        *_INVALID,
+        *INVALID,
         "Endpoint '{endpoint}' is not ready, so it has no OpenAPI document. Ask again once state.ready is READY.",
         "chosen",
         "that the endpoint must be ready is documented; status, code and text are not",
     ),
     Code.OPENAPI_NO_SIGNATURE: Text(
-        *_INVALID,
+        *INVALID,
         "No served entity of endpoint '{endpoint}' has a model signature, so there is nothing to describe. "
         "Log the model with signature=... or input_example=...",
         "chosen",
         "that a signature is needed is documented; status, code and text are not",
     ),
     Code.NEEDS_CONFIG: Text(
-        *_INVALID,
+        *INVALID,
         "Cannot specify {field} when creating endpoints without a config.",
         "observed",
         "the CLI's test server, which mirrors the service here",
     ),
     Code.INFERENCE_TABLE_RETIRED: Text(
-        *_INVALID,
+        *INVALID,
         "Legacy inference tables have been deprecated. The 'auto_capture_config' field can only be used with "
         "'enabled=false'. Please use AI Gateway inference tables instead.",
         "recorded",
         "a refusal of a real workspace, 2026",
     ),
     Code.TAG_KEY_INVALID: Text(
-        *_INVALID,
+        *INVALID,
         "Endpoint tag key {key} is either not between 1-255 characters long or contains one or more of the "
         "reserved characters: . , = / or :",
         "recorded",
         "a refusal of a real workspace; its code is not known",
-    ),
-    Code.MODEL_MISSING: Text(
-        *_MISSING,
-        "Registered model '{model}' does not exist.{hint}",
-        "chosen",
-        "that it fails at once is observed, the text is not known",
-    ),
-    Code.VERSION_MISSING: Text(
-        *_MISSING,
-        "Version {version} of registered model '{model}' does not exist; it has {known}.",
-        "chosen",
-        "that it fails at once is observed, the text is not known",
     ),
     Code.REGISTRY_UNREADABLE: Text(
         500,
@@ -224,61 +198,61 @@ TEXTS: dict[Code, Text] = {
         "servesim's own: the real service has its registry at hand",
     ),
     Code.ENTITIES_MISSING: Text(
-        *_INVALID,
+        *INVALID,
         "A config needs at least one served entity: 'served_entities' is missing or empty.",
         "chosen",
         "whether an update that names no entities keeps the ones there are is not known",
     ),
     Code.ENTITY_LIMIT: Text(
-        *_INVALID,
+        *INVALID,
         "The config has {count} served entities; an endpoint can have {limit}.",
         "chosen",
         "15 are accepted by the service, the pages say 10",
     ),
     Code.ENVIRONMENT_LIMIT: Text(
-        *_INVALID,
+        *INVALID,
         "Served entity '{entity}' has {count} environment variables; it can have {limit}.",
         "chosen",
         "the limit is documented, the text is not",
     ),
     Code.DUPLICATE_ENTITY: Text(
-        *_INVALID,
+        *INVALID,
         "Served entity name '{entity}' is used more than once; names in a config must differ.",
         "chosen",
         "the rule stands in the SDK's field documentation",
     ),
     Code.ROUTES_MISSING: Text(
-        *_INVALID,
+        *INVALID,
         "'traffic_config' is required with more than one served entity: give a share to each of {entities}.",
         "chosen",
         "the CLI's test server has the rule",
     ),
     Code.ROUTE_UNKNOWN: Text(
-        *_INVALID,
+        *INVALID,
         "Traffic route '{route}' names no served entity of this config; it has {entities}.",
         "chosen",
         "the rule stands in the SDK's field documentation",
     ),
-    Code.DUPLICATE_ROUTE: Text(*_INVALID, "Served entity '{route}' has more than one traffic route.", "chosen"),
+    Code.DUPLICATE_ROUTE: Text(*INVALID, "Served entity '{route}' has more than one traffic route.", "chosen"),
     Code.TRAFFIC_SUM: Text(
-        *_INVALID,
+        *INVALID,
         "The traffic percentages must add up to 100; these add up to {total}.",
         "chosen",
         "the rule stands in the SDK's field documentation",
     ),
     Code.MIXED_TWINS: Text(
-        *_INVALID,
+        *INVALID,
         "Give 'served_entities' or 'served_models' (its deprecated twin), not both.",
         "chosen",
         "the rule stands in the SDK's field documentation",
     ),
     Code.SIZE_TWICE: Text(
-        *_INVALID,
+        *INVALID,
         "Served entity '{entity}' has both 'workload_size' and a range of provisioned concurrency; give one.",
         "chosen",
         "the rule stands in the SDK's field documentation",
     ),
-    Code.BAD_FIELD: Text(*_INVALID, "'{field}' must be {expected}; got {got}.", "chosen"),
+    Code.BAD_FIELD: Text(*INVALID, "'{field}' must be {expected}; got {got}.", "chosen"),
     Code.SCOPE_EXISTS: Text(
         400,
         "RESOURCE_ALREADY_EXISTS",
@@ -287,7 +261,7 @@ TEXTS: dict[Code, Text] = {
         "a refusal of a real workspace, 2020; its status is not known",
     ),
     Code.SCOPE_MISSING: Text(
-        *_MISSING,
+        *MISSING,
         "Scope {scope} does not exist!",
         "chosen",
         "the code is documented; the text follows the one of a scope that exists",
@@ -307,7 +281,7 @@ TEXTS: dict[Code, Text] = {
         "the code is documented, the text is not",
     ),
     Code.SECRET_MISSING: Text(
-        *_MISSING,
+        *MISSING,
         "Secret does not exist with scope: {scope} and key: {key}",
         "recorded",
         "what notebooks of real workspaces print where they read a secret; the code is documented",
@@ -320,7 +294,7 @@ TEXTS: dict[Code, Text] = {
         "limit and code are documented, status and text are not",
     ),
     Code.SECRET_ACL_MISSING: Text(
-        *_MISSING,
+        *MISSING,
         "Scope {scope} has no ACL for principal {grantee}.",
         "chosen",
         "the code is documented, the text is not",
@@ -360,7 +334,7 @@ TEXTS: dict[Code, Text] = {
         "the sentence that is recorded for an unknown endpoint",
     ),
     Code.BODY_TOO_LARGE: Text(
-        *_INVALID,
+        *INVALID,
         "The request body is larger than {limit} bytes, the limit for this call. Send fewer rows at once.",
         "chosen",
         "16 MB for scoring is documented, code and text are not; the limit of other calls is ours",
@@ -477,6 +451,8 @@ def describe(rejected: Rejected, texts: Mapping[Code, Text] = TEXTS) -> tuple[Te
 def _fields(rejected: Rejected) -> dict[str, object]:
     if rejected.code is Code.NOT_PERMITTED:
         return {**rejected.fields, "needed": _PERMISSIONS[rejected.fields["needed"]]}
+    if rejected.code is Code.MODEL_NOT_PERMITTED:
+        return {**rejected.fields, "needed": rejected.fields["needed"].name}  # type: ignore[attr-defined]  # a level
     if rejected.code is not Code.MODEL_MISSING:
         return rejected.fields
     near, known = rejected.fields.get("near"), rejected.fields.get("known")

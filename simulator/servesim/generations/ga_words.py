@@ -23,6 +23,9 @@ MESSAGES = {
 FAILED = "Failed to deploy {entity}: {reason}"
 """Observed: the shape of a knowledge base headline; the reason is the real one."""
 
+NOT_BUILT = "Container image creation aborted - {reason}"
+"""Observed with ``unsupported model: Environment file conda.yaml does not specify mlflow as a dependency.``"""
+
 ABORTED = {
     # Recorded, 2024.
     Cause.TIMED_OUT: "Served model creation aborted because the endpoint update timed out. Please see service logs for more information.",

@@ -16,7 +16,8 @@ from yarl import URL
 from servesim.core.errors import Rejected
 from servesim.generations import ga_texts
 from servesim.http import admin_clock, admin_requests, admin_workspaces, admin_world
-from servesim.http.admin_call import BASE, AdminCall, Operation, Refused, answer, is_loopback, missing
+from servesim.http.admin_call import BASE, AdminCall, Operation, Refused, answer, missing
+from servesim.service.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection

@@ -98,13 +98,3 @@ class Operation(NamedTuple):
 def answer(document: Any, status: int = 200) -> Reply:
     """Answer with JSON."""
     return Reply(status, encode(document))
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address, without a port, is this machine's own."""
-    import ipaddress  # noqa: PLC0415 - a server that nobody administers needs none
-
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.rstrip(".").lower() == "localhost"

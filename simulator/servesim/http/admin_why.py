@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from servesim.core.commands import Route
+    from servesim.generations.text import Text
     from servesim.service.recorded import RequestRecord
 
 _GRADES = {
@@ -26,7 +27,7 @@ _GRADES = {
 }
 
 
-def explain(one: RequestRecord, texts: Mapping[Code, ga_texts.Text] = ga_texts.TEXTS) -> dict[str, Any]:
+def explain(one: RequestRecord, texts: Mapping[Code, Text] = ga_texts.TEXTS) -> dict[str, Any]:
     """Return the facts about a request, and under ``story`` the sentences that tell them."""
     refused = _refused(one, texts) if one.status >= HTTPStatus.BAD_REQUEST else None
     facts = {
@@ -124,7 +125,7 @@ def _ran_ms(one: RequestRecord) -> int | None:
     return None if one.started is None or one.ended is None else one.ended - one.started
 
 
-def _refused(one: RequestRecord, texts: Mapping[Code, ga_texts.Text]) -> dict[str, Any]:
+def _refused(one: RequestRecord, texts: Mapping[Code, Text]) -> dict[str, Any]:
     text = texts.get(one.code) if one.code else _text_of(one, texts)
     return {
         "code": str(one.code) if one.code else None,
@@ -135,7 +136,7 @@ def _refused(one: RequestRecord, texts: Mapping[Code, ga_texts.Text]) -> dict[st
     }
 
 
-def _text_of(one: RequestRecord, texts: Mapping[Code, ga_texts.Text]) -> ga_texts.Text | None:
+def _text_of(one: RequestRecord, texts: Mapping[Code, Text]) -> Text | None:
     """Return the text that a control-plane refusal was made from: the longest that its message begins with."""
     message = one.error.get("message")
     if one.kind != "control" or not isinstance(message, str):

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from servesim.core.commands import RemoveFault, SetModelAccess
-from servesim.http.admin_call import IN_WORKSPACE, AdminCall, Operation, Refused, answer, invalid, is_loopback, missing
+from servesim.http.admin_call import IN_WORKSPACE, AdminCall, Operation, Refused, answer, invalid, missing
 from servesim.service.documents import DocumentError, given_document
 from servesim.service.fault_rules import KEYS, describe, order
+from servesim.service.loopback import is_loopback
+from servesim.service.model_rows import model_rows, version_row, without_versions
 from servesim.service.routes import read_route
 from servesim.service.scenario import add_model
 
 if TYPE_CHECKING:
-    from servesim.core.registry import ModelVersion
-    from servesim.core.workspace import Workspace
     from servesim.http.reply import Reply
     from servesim.http.server import Server
 
@@ -22,9 +21,10 @@ if TYPE_CHECKING:
 
 
 async def list_models(call: AdminCall) -> Reply:
-    """Answer every registered version."""
+    """Answer every registered version, and the models that have none."""
+    call.workspace.clock.now()
     world = call.workspace.world
-    return answer({"models": [_model(world, model) for model in world.registry]})
+    return answer({"models": model_rows(world), "without_versions": without_versions(world)})
 
 
 async def post_model(call: AdminCall) -> Reply:
@@ -36,7 +36,7 @@ async def post_model(call: AdminCall) -> Reply:
         model = await add_model(workspace, given_document(entry, "model"), entry)
     except DocumentError as error:
         raise invalid(f"{error}.") from error
-    return answer(_model(workspace.world, model), 201)
+    return answer(version_row(workspace.world, model.name, model.version), 201)
 
 
 async def put_access(call: AdminCall) -> Reply:
@@ -61,18 +61,6 @@ def check_code(server: Server, scenario: dict[str, Any]) -> None:
             "Loading an MLflow model runs its code, so a folder or registry can be named here only while the server "
             "listens on loopback. Name it when the server starts: --model, --mlflow-registry or a scenario.",
         )
-
-
-def _model(world: Workspace, model: ModelVersion) -> dict[str, Any]:
-    allowed = world.registry.restricted.get(model.name)
-    return {
-        "name": model.name,
-        "version": model.version,
-        "kind": model.kind,
-        "signature": json.loads(model.signature) if model.signature else None,
-        "has_example": model.example is not None,
-        "allowed": None if allowed is None else sorted(allowed),
-    }
 
 
 def _is_list(value: Any) -> TypeGuard[list[Any]]:

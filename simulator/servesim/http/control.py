@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
 
 from servesim.core.access import Level
 from servesim.core.commands import DeleteEndpoint
@@ -11,22 +10,17 @@ from servesim.core.endpoint import check_config
 from servesim.core.errors import Code, Rejected
 from servesim.core.rollout import shows_fault
 from servesim.generations import ga, ga_requests
+from servesim.http.kept import Kept
 from servesim.http.reply import INJECTED, Reply, encode
 from servesim.service import sources
 from servesim.service.healing import OPERATION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
-
     from servesim.core.commands import CreateEndpoint, UpdateConfig
     from servesim.core.endpoint import Endpoint
     from servesim.core.workspace import Workspace
     from servesim.http.calls import Call
-    from servesim.service.hub import HostedWorkspace, Session
-
-    _Kept = WeakKeyDictionary[Endpoint, tuple[int, bytes]]
-
-_K = TypeVar("_K")
+    from servesim.service.hub import Session
 
 
 class Rendered:
@@ -34,9 +28,7 @@ class Rendered:
 
     def __init__(self) -> None:
         """Start with none."""
-        self._full: dict[Level, _Kept] = {level: WeakKeyDictionary() for level in Level}
-        self._brief: dict[Level, _Kept] = {level: WeakKeyDictionary() for level in Level}
-        self._lists: WeakKeyDictionary[HostedWorkspace, tuple[int, bytes]] = WeakKeyDictionary()
+        self._kept = Kept()
 
     def full(self, call: Call, endpoint: Endpoint) -> bytes:
         """Return an endpoint as GET gives it to a caller; raise NOT_PERMITTED."""
@@ -47,8 +39,8 @@ class Rendered:
         if endpoint.route_optimized:
             # Not kept: it tells where it is queried by the address that each caller came to.
             return encode(ga.render_endpoint(world, endpoint, level, call.base_url))
-        return _kept(
-            self._full[level], endpoint, endpoint.revision, lambda: encode(ga.render_endpoint(world, endpoint, level))
+        return self._kept.get(
+            endpoint, endpoint.revision, level, lambda: encode(ga.render_endpoint(world, endpoint, level))
         )
 
     def whole(self, call: Call, endpoint: Endpoint, grade: str = "recorded") -> Reply:
@@ -63,7 +55,7 @@ class Rendered:
         if member is None or not member.is_admin:
             return self._joined(session)
         # Admins may see everything, and see the same.
-        return _kept(self._lists, session.workspace, world.revision, lambda: self._joined(session))
+        return self._kept.get(session.workspace, world.revision, "list", lambda: self._joined(session))
 
     def _joined(self, session: Session) -> bytes:
         world = session.workspace.world
@@ -73,17 +65,9 @@ class Rendered:
         )
 
     def _brief_of(self, world: Workspace, endpoint: Endpoint, level: Level) -> bytes:
-        return _kept(
-            self._brief[level], endpoint, endpoint.revision, lambda: encode(ga.render_summary(world, endpoint, level))
+        return self._kept.get(
+            endpoint, endpoint.revision, ("brief", level), lambda: encode(ga.render_summary(world, endpoint, level))
         )
-
-
-def _kept(kept: MutableMapping[_K, tuple[int, bytes]], key: _K, revision: int, make: Callable[[], bytes]) -> bytes:
-    """Return what is kept for a key, made anew if its revision is another."""
-    found = kept.get(key)
-    if found is None or found[0] != revision:
-        found = kept[key] = (revision, make())
-    return found[1]
 
 
 class ControlPlane:

@@ -34,11 +34,10 @@ def look(
 
 
 def _breaches(method: str, path: str, reply: Reply) -> Iterator[str]:
-    for violation in response_violations(
-        method, path, reply.status, reply.content_type, reply.body, headers=reply.headers
-    ):
-        yield f"breaks its contract: {violation}"
     operation = find(method, path)
+    body = b"" if operation is not None and operation.method == "HEAD" else reply.body  # what is sent of it
+    for violation in response_violations(method, path, reply.status, reply.content_type, body, headers=reply.headers):
+        yield f"breaks its contract: {violation}"
     if operation is None or operation.surface == "admin" or reply.status >= HTTPStatus.BAD_REQUEST:
         return  # what is servesim's own has no grade; that of a refusal is its text's
     _, response = responses(operation).get(str(reply.status), ("", None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING
 
 from aiohttp.http_exceptions import HttpProcessingError
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("servesim")
 
+_QUOTED = re.compile(r":\s*(?:bytearray\()?b?['\"]")
+"""Where a complaint about a request begins to quote it."""
 PLAIN_CHARACTERS = 200
 """A call that takes no more of a line, in printable ASCII, is shown as it is."""
 
@@ -48,5 +51,6 @@ def _in_one_line(record: logging.LogRecord) -> bool:
     problem = record.exc_info[1] if record.exc_info else None
     if isinstance(problem, HttpProcessingError):
         record.exc_info = None
-        record.msg, record.args = "%s: %s", (record.getMessage(), shown(" ".join(problem.message.split()), 200))
+        why = _QUOTED.split(problem.message, maxsplit=1)[0]  # what it quotes may be a token
+        record.msg, record.args = "%s: %s", (record.getMessage(), shown(" ".join(why.split()), 200))
     return True

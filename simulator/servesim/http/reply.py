@@ -11,8 +11,10 @@ from servesim.service import injected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from servesim.core.errors import Code, Rejected
+    from servesim.generations.text import Text
 
 JSON = "application/json"
 
@@ -37,6 +39,14 @@ class Trouble(NamedTuple):
     """After how many bytes of the body the connection ends; below 0 before the answer; None if it stays."""
 
 
+class FilePart(NamedTuple):
+    """Some bytes of a file on disk, which stays as it is; an answer to HEAD names them and sends none."""
+
+    path: Path
+    offset: int
+    length: int
+
+
 class Reply(NamedTuple):
     """An answer on its way out; ``grade`` says how its shape or text is known."""
 
@@ -46,6 +56,8 @@ class Reply(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
     grade: str = ""
     trouble: Trouble | None = None
+    file: FilePart | None = None
+    """What is sent in place of the body."""
 
 
 def graded(reply: Reply) -> Reply:
@@ -75,7 +87,7 @@ def _scoring_error(status: int, error_code: str, message: str, request_id: str, 
     return Reply(status, encode(document), headers={REQUEST_ID_HEADER: request_id}, grade=grade)
 
 
-def refusal(rejected: Rejected, request_id: str, texts: Mapping[Code, ga_texts.Text] = ga_texts.TEXTS) -> Reply:
+def refusal(rejected: Rejected, request_id: str, texts: Mapping[Code, Text] = ga_texts.TEXTS) -> Reply:
     """Answer with what the world refused, in the words of a table."""
     text, message = ga_texts.describe(rejected, texts)
     envelope = _scoring_error if rejected.code in ga_texts.SCORING else error

@@ -47,7 +47,9 @@ SCORING_PATHS = (SCORING + "{name}/invocations", SCORING + "{name}/served-models
 SERVING = ("/api/2.0/serving-endpoints", "/api/2.0/permissions/serving-endpoints")
 """What the control plane's paths of model serving begin with."""
 
-OUTSIDE = (ADMIN, oauth_paths.OIDC + "/")
+SIGNED = "/_servesim/signed/"
+"""What URLs begin with that carry all that they need."""
+OUTSIDE = (ADMIN, oauth_paths.OIDC + "/", SIGNED)
 """What paths begin with that no workspace's token is needed for; one that is read as a whole stands beside it."""
 
 
@@ -96,7 +98,8 @@ class Server:
             ("GET", EXAMPLES + "{endpoint}", examples.get),
         ]
         for method, path, handler in table:
-            routes.add_route(method, path, handler)  # type: ignore[arg-type]  # this server alone calls it
+            whole = path.removesuffix("/*") + "/{rest:[\\s\\S]*}" if path.endswith("/*") else path
+            routes.add_route(method, whole, handler)  # type: ignore[arg-type]  # this server alone calls it
         known = [
             ("GET", oauth_paths.WELL_KNOWN),
             ("GET", oauth_paths.DISCOVERY),
@@ -112,6 +115,7 @@ class Server:
         self._ssl = ssl
         self.scheme = "http" if ssl is None else "https"
         self.host, self.port = await self._listen(host, port, None)
+        self.hub.store.host = self.host
         for workspace in self.hub.workspaces():
             if workspace.wants_port is not None:
                 await self.open_port(workspace, workspace.wants_port)
@@ -187,6 +191,7 @@ class Server:
         if trouble.ends_token(reply):
             self.hub.tokens.end(token_of(request.headers.get("Authorization", "")))
         if session is not None and not path.startswith(SCORING):
+            await session.workspace.tidy_artifacts()
             sent = Sent(reply.status, reply.body, reply.content_type, reply.grade)
             managed = Managed(request.method, path, principal, sent, reply.trouble)
             session.workspace.record.managed(session.workspace.world, managed)
@@ -244,6 +249,10 @@ class Server:
             return Reply(200, encode({"status": "ok"}))
         if path.startswith(ADMIN):
             return await self._admin_api().answer(request, path)
+        if path.startswith(SIGNED):
+            from servesim.http import files_signed  # noqa: PLC0415 - as above
+
+            return await files_signed.answer(self, bound, request, path.removeprefix(SIGNED))
         from servesim.http import oauth  # noqa: PLC0415 - as above
 
         if path == oauth_paths.WELL_KNOWN:

@@ -1,4 +1,4 @@
-"""The routes of GA Model Serving's control plane, and of the secrets that its environments refer to."""
+"""The routes of GA Model Serving's control plane, of the registries that it serves from, and of secrets."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from servesim.http import files_routes, registry_routes, unity_catalog_routes
 from servesim.http.later import later
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from servesim.http import secrets
+    from servesim.http import express, secrets
     from servesim.http.calls import Call
     from servesim.http.control import ControlPlane, Rendered
     from servesim.http.operations import Operations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Call], Awaitable[Reply]]
 else:
+    express = later(lambda: import_module("servesim.http.express"))
     secrets = later(lambda: import_module("servesim.http.secrets"))
 
 ENDPOINTS = "/api/2.0/serving-endpoints"
@@ -28,7 +30,13 @@ SECRETS = "/api/2.0/secrets/"
 
 def routes() -> list[tuple[str, str, Handler]]:
     """List method, path and handler of each operation; a fixed path comes before one with a name in its place."""
-    return [*_serving_routes(), *_secrets_routes()]
+    return [
+        *_serving_routes(),
+        *registry_routes.routes(),
+        *unity_catalog_routes.routes(),
+        *files_routes.routes(),
+        *_secrets_routes(),
+    ]
 
 
 def _serving_routes() -> list[tuple[str, str, Handler]]:
@@ -54,6 +62,7 @@ def _serving_routes() -> list[tuple[str, str, Handler]]:
     return [
         ("POST", ENDPOINTS, control.create),
         ("GET", ENDPOINTS, control.list),
+        ("POST", ENDPOINTS + ":stageDeployment", express.stage_deployment),
         ("GET", ENDPOINTS + "/get-model-optimization-info/{model}/{version}", more.optimization),
         ("GET", one, control.get),
         ("DELETE", one, control.delete),

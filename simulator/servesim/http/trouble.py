@@ -168,10 +168,11 @@ def altered(reply: Reply, fault: Fault) -> Reply:
     reply = reply._replace(grade=INJECTED)
     match fault.effect:
         case "garble":
-            return reply._replace(body=reply.body[: len(reply.body) // 2] + GARBLED)
+            return reply._replace(body=reply.body[: len(reply.body) // 2] + GARBLED, file=None)
         case "truncate":
-            most = max(len(reply.body) - 1, 0)
-            cut_at = len(reply.body) // 2 if fault.cut_at is None else fault.cut_at
+            size = len(reply.body) if reply.file is None else reply.file.length
+            most = max(size - 1, 0)
+            cut_at = size // 2 if fault.cut_at is None else fault.cut_at
             return reply._replace(trouble=Trouble((), (), min(cut_at, most)))
         case "lose_reply":
             return reply._replace(trouble=Trouble((), (), NO_ANSWER))

@@ -1,4 +1,4 @@
-"""MLflow models in worker processes: load, score, look at folders and registries.
+"""MLflow models in worker processes: load, score, look at registries.
 
 Loading a model and scoring with it are effects on the real world: each has a cap in real seconds, and
 whatever happens comes back as a value. The simulated world sees neither how many workers there are nor
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections import OrderedDict
 from typing import Any
@@ -20,9 +19,9 @@ from servesim.models.pool_look import Looks
 from servesim.models.pool_nursery import Nurseries, NurseryFailed
 from servesim.models.pool_process import NotBegun, Ring, Worker, WorkerEnded, current_folder
 from servesim.models.pool_types import (
+    FolderContents,
     Loaded,
     LoadFailed,
-    ModelFacts,
     Outcome,
     QueueFull,
     ReadFailed,
@@ -35,9 +34,9 @@ from servesim.models.pool_types import (
 
 __all__ = [
     "Answer",
+    "FolderContents",
     "LoadFailed",
     "Loaded",
-    "ModelFacts",
     "Outcome",
     "QueueFull",
     "ReadFailed",
@@ -123,10 +122,6 @@ class WorkerPool:
     def workers(self) -> dict[WorkerKey, int]:
         """The process ids of the workers that live, the longest unused first."""
         return {key: lane.worker.pid for key, lane in self._live.items() if lane.worker is not None}
-
-    async def inspect_path(self, path: str | os.PathLike[str], python: str | None = None) -> ModelFacts | ReadFailed:
-        """What a model folder says about itself; its code isn't run."""
-        return await self._looks.inspect(os.fspath(path), python)
 
     async def list_registry(self, uri: str) -> list[RegistryVersion] | ReadFailed:
         """Every model version in an MLflow registry, by name and number."""

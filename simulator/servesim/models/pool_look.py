@@ -1,4 +1,4 @@
-"""Looks at model folders and registries, each in a worker of its own that ends with it.
+"""Looks at MLflow registries, each in a worker of its own that ends with it.
 
 So the server imports neither MLflow nor a database driver, and what such a look leaves in memory is gone.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from servesim.models.pool_nursery import Nurseries, NurseryFailed
 from servesim.models.pool_process import Frame, Ring, WorkerEnded, current_folder
-from servesim.models.pool_types import ModelFacts, ReadFailed, RegistryVersion, model_facts, registry_version
+from servesim.models.pool_types import ReadFailed, RegistryVersion, registry_version
 
 if TYPE_CHECKING:
     from servesim.models.pool_process import Worker
@@ -31,11 +31,6 @@ class Looks:
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._running: set[asyncio.Task[Any]] = set()
         self._closed = False
-
-    async def inspect(self, path: str, python: str | None) -> ModelFacts | ReadFailed:
-        """What a model folder says about itself, as the MLflow of this interpreter reads it."""
-        fields = await self._take({"job": "inspect", "path": path}, python)
-        return fields if isinstance(fields, ReadFailed) else model_facts(fields)
 
     async def list(self, uri: str) -> list[RegistryVersion] | ReadFailed:
         """Every model version in a registry, by name and number."""
@@ -58,11 +53,11 @@ class Looks:
         located = await self._take(query)
         return located if isinstance(located, ReadFailed) else str(located)
 
-    async def _take(self, job: dict[str, Any], python: str | None = None) -> Any:
+    async def _take(self, job: dict[str, Any]) -> Any:
         """Do one job: its result as JSON, or ReadFailed."""
         if self._closed:
             return ReadFailed("the pool is closed")
-        task = asyncio.create_task(self._one(job, python))
+        task = asyncio.create_task(self._one(job))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await task
@@ -74,10 +69,10 @@ class Looks:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _one(self, job: dict[str, Any], python: str | None) -> Any:
+    async def _one(self, job: dict[str, Any]) -> Any:
         async with self._places:
             try:
-                head, body = await self._ask({**job, "folder": current_folder()}, python)
+                head, body = await self._ask({**job, "folder": current_folder()})
             except NurseryFailed as failure:
                 return ReadFailed(failure.args[0], log=failure.args[1])
             except TimeoutError:
@@ -88,8 +83,8 @@ class Looks:
             return ReadFailed(head["failed"], head["code"], head["log"])
         return json.loads(body)
 
-    async def _ask(self, job: dict[str, Any], python: str | None) -> Frame:
-        nursery = await self._nurseries.get(python)
+    async def _ask(self, job: dict[str, Any]) -> Frame:
+        nursery = await self._nurseries.get()
         worker: Worker = await nursery.fork(Ring(_OUTPUT_BYTES))
         try:
             return await worker.ask(job, cap_s=self._cap_s)

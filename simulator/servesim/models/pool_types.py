@@ -57,30 +57,31 @@ class QueueFull(NamedTuple):
     waiting: int
 
 
-class ModelFacts(NamedTuple):
-    """What a model folder says about itself, without its code having run."""
+class FolderContents(NamedTuple):
+    """The files of a model folder that say what it is, unread: see `service/model_folder.py`."""
 
     path: str
     digest: str
-    inputs: str | None
-    outputs: str | None
-    params: str | None
-    input_example: str | None
-    requirements: tuple[str, ...]
-    python_version: str | None
-    mlflow_version: str | None
-    model_uuid: str | None
+    texts: dict[str, str]
+    """By name; one that the folder doesn't hold is left out."""
+    wheels: tuple[str, ...]
+    """Libraries that were packed into the model, as a line of `requirements.txt` names them."""
+    environment_bytes: int | None
+    """The size of the environment that was packed beside the model; None if none was."""
 
 
 class RegistryVersion(NamedTuple):
-    """One version in an MLflow registry; `reason` says why there are no `facts`."""
+    """One version in an MLflow registry; `reason` says why there are no `contents`."""
 
     name: str
     version: str
     source: str
     status: str
+    stage: str | None
     aliases: tuple[str, ...]
-    facts: ModelFacts | None
+    tags: tuple[tuple[str, str], ...]
+    description: str | None
+    contents: FolderContents | None
     reason: str | None
 
 
@@ -108,18 +109,19 @@ def loaded(fields: dict[str, Any], versions: dict[str, Any]) -> Loaded:
     )
 
 
-def model_facts(fields: dict[str, Any]) -> ModelFacts:
-    """What a worker tells about a folder."""
-    return ModelFacts(**{**fields, "requirements": tuple(fields["requirements"])})
+def folder_contents(fields: dict[str, Any]) -> FolderContents:
+    """What `worker_facts.contents` tells about a folder."""
+    return FolderContents(**{**fields, "wheels": tuple(fields["wheels"])})
 
 
 def registry_version(fields: dict[str, Any]) -> RegistryVersion:
     """What a worker tells about a registered version."""
-    facts = fields["facts"]
+    found = fields["contents"]
     return RegistryVersion(
         **{
             **fields,
             "aliases": tuple(fields["aliases"]),
-            "facts": None if facts is None else model_facts(facts),
+            "tags": tuple((key, value) for key, value in fields["tags"]),
+            "contents": None if found is None else folder_contents(found),
         },
     )

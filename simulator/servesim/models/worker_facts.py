@@ -1,7 +1,8 @@
-"""What a model folder or an MLflow registry says about its models; runs in a worker process only.
+"""What a model folder or an MLflow registry says about its models.
 
 Loaded by path beside `worker_main.py`: the standard library and MLflow, nothing of servesim. Nothing is
-written to the registry: one that doesn't exist is refused instead of being created by MLflow.
+written to the registry: one that doesn't exist is refused instead of being created by MLflow. The server itself
+imports what needs no MLflow: `contents` and `digest`.
 """
 
 from __future__ import annotations
@@ -26,15 +27,18 @@ Facts = dict[str, Any]
 MAX_VERSIONS = 1000
 """Bound of one registry's listing: each version's files are read for its digest."""
 
+TEXTS = ("MLmodel", "conda.yaml", "requirements.txt", "serving_input_example.json")
+"""Files of a model folder that say what it is."""
+TEXT_BYTES = 1024 * 1024
+"""Bound of each; a longer example is left out, another file that is longer is refused."""
+
+_EXAMPLE = TEXTS[-1]
+_ENVIRONMENT = "_databricks/model_environment.tar"
+_WHEELS = "wheels"
 _PAGE = 100
 _CHUNK_BYTES = 1024 * 1024
 _WRITTEN_LATER = frozenset({"__pycache__", "registered_model_meta"})
 """Names that Python and MLflow add to a folder when it's used: not part of its digest."""
-
-
-def inspect_path(head: Facts) -> Facts:
-    """The facts of one model folder."""
-    return _inspect(_existing(head["path"]))
 
 
 def list_registry(head: Facts) -> list[Facts]:
@@ -66,7 +70,6 @@ def locate(head: Facts) -> str:
 
 
 JOBS: dict[str, Callable[[Facts], Any]] = {
-    "inspect": inspect_path,
     "list": list_registry,
     "find": find_version,
     "locate": locate,
@@ -141,18 +144,44 @@ def _content_digest(path: Path) -> bytes:
     return content.digest()
 
 
-def _inspect(path: str) -> Facts:
-    models = importlib.import_module("mlflow.models")
-    facts = describe(path, models.Model.load(path))
-    return {**facts, "path": path, "digest": digest(Path(path))}
+def contents(path: str, known_digest: str | None = None) -> Facts:
+    """The texts of a model folder that say what it is, its digest, and what was packed with it.
+
+    Raises FileNotFoundError where there is no such folder, ValueError for a text that can't be read.
+    """
+    folder = Path(_existing(path))
+    texts = {name: _text(folder / name) for name in TEXTS if (folder / name).is_file()}
+    environment = folder / _ENVIRONMENT
+    return {
+        "path": path,
+        "digest": digest(folder) if known_digest is None else known_digest,
+        "texts": {name: text for name, text in texts.items() if text is not None},
+        "wheels": sorted(f"{_WHEELS}/{wheel.name}" for wheel in (folder / _WHEELS).glob("*.whl")),
+        "environment_bytes": environment.stat().st_size if environment.is_file() else None,
+    }
 
 
-def _inspect_at(uri: str) -> Facts:
-    """Inspect what lies at a URI; the copy of what lies elsewhere is gone afterwards."""
+def _text(path: Path) -> str | None:
+    with path.open("rb") as file:
+        data = file.read(TEXT_BYTES + 1)
+    if len(data) > TEXT_BYTES:
+        if path.name == _EXAMPLE:
+            return None
+        message = f"{path.name} is larger than {TEXT_BYTES:,} bytes"
+        raise ValueError(message)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        message = f"{path.name} is not UTF-8 text ({error.reason} at byte {error.start})"
+        raise ValueError(message) from error
+
+
+def _contents_at(uri: str) -> Facts:
+    """Read what lies at a URI; the copy of what lies elsewhere is gone afterwards."""
     if (local := _local_path(uri)) is not None:
-        return _inspect(_existing(local))
+        return contents(local)
     with tempfile.TemporaryDirectory(prefix="servesim-model-") as folder:
-        return {**_inspect(_fetch(uri, folder)), "path": uri}
+        return {**contents(_fetch(uri, folder)), "path": uri}
 
 
 def _files(folder: Path) -> Iterator[str]:
@@ -268,12 +297,15 @@ def _version(client: Any, version: Any, aliases: dict[str, Any]) -> Facts:
         "version": number,
         "source": version.source,
         "status": version.status,
+        "stage": version.current_stage,
         "aliases": sorted(alias for alias, target in aliases.items() if str(target) == number),
-        "facts": None,
+        "tags": sorted(version.tags.items()),
+        "description": version.description,
+        "contents": None,
         "reason": None,
     }
     try:
-        record["facts"] = _inspect_at(client.get_model_version_download_uri(version.name, number))
+        record["contents"] = _contents_at(client.get_model_version_download_uri(version.name, number))
     except Exception as error:  # noqa: BLE001 - one version that can't be read must not hide the others
         record["reason"] = f"{type(error).__name__}: {error}"
     return record

@@ -8,7 +8,8 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from servesim.core.errors import Code
-from servesim.generations.ga_texts import TEXTS, Text
+from servesim.generations.ga_texts import TEXTS
+from servesim.generations.text import Text
 from servesim.service.documents import read_document
 
 if TYPE_CHECKING:

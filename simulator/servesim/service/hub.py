@@ -11,7 +11,8 @@ from servesim.core.faults import unused
 from servesim.core.profile import FAITHFUL, Profile
 from servesim.core.timeline import START_MS
 from servesim.core.workspace import Workspace
-from servesim.generations.ga_texts import TEXTS, Text
+from servesim.generations.ga_texts import TEXTS
+from servesim.service.artifact_store import QUOTA, ArtifactStore
 from servesim.service.clock import Clock, Mode, Poll
 from servesim.service.fault_rules import words
 from servesim.service.gateway import Gateway
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from servesim.core.access import Member, Principal
     from servesim.core.commands import LoadModel
     from servesim.core.deployment import Deployment
+    from servesim.generations.text import Text
     from servesim.models.host import ModelHost
+    from servesim.service.artifacts import Artifacts
+    from servesim.service.dbfs import Uploads
 
 COMPLAINTS_KEPT = 100
 """Different ones about answers; a run that has so many has failed."""
@@ -49,6 +53,12 @@ class WorkspaceSettings(NamedTuple):
     unknown_models: str = "reject"
     """``reject`` or ``stub``: what a create with an unknown model gets."""
     mlflow_registry: str | None = None
+    model_roots: tuple[str, ...] = (".",)
+    """Folders below which a client may register a model by its path."""
+    private_libraries: frozenset[str] = frozenset()
+    """Normalized names, or patterns of them, of libraries that no public index has."""
+    internet: bool = True
+    """Whether what runs in the workspace reaches the internet."""
     model_serving: str = "enabled"
     """``enabled`` or ``disabled``: where it is disabled every serving call is refused."""
     token_lifetime_s: float = TOKEN_LIFETIME_S
@@ -70,17 +80,25 @@ async def _nothing(_workspace: HostedWorkspace) -> None:
 class HostedWorkspace:
     """A workspace with what surrounds it: clock, gateway, secrets and the record of its calls."""
 
-    def __init__(self, settings: WorkspaceSettings, models: ModelHost, name: str = "default") -> None:
-        """Begin an empty workspace."""
+    def __init__(
+        self, settings: WorkspaceSettings, models: ModelHost, name: str = "default", store: ArtifactStore | None = None
+    ) -> None:
+        """Begin an empty workspace; ``store`` is what it shares with the other ones of its server."""
         self.name = name
         """What the admin API calls it."""
         self.settings = settings
         self.models = models
+        self.store = store or ArtifactStore()
+        self._artifacts: Artifacts | None = None
+        self._uploads: Uploads | None = None
         self.begin: Callable[[HostedWorkspace], Awaitable[None]] = _nothing
         """Fills it with what it began with; a reset does that again."""
         self.vault = Vault()
         self.world = Workspace(
-            seed=settings.seed, profile=settings.profile.with_limits(settings.limits), start=settings.start
+            seed=settings.seed,
+            profile=settings.profile.with_limits(settings.limits),
+            start=settings.start,
+            private_libraries=settings.private_libraries,
         )
         self.clock = Clock(
             self.world,
@@ -114,12 +132,16 @@ class HostedWorkspace:
 
         If it cannot begin again (a model's folder is gone, say), nothing has changed.
         """
-        fresh = HostedWorkspace(self.settings, self.models, self.name)
+        fresh = HostedWorkspace(self.settings, self.models, self.name, self.store)
         began_with = dict(self.world.directory.members)
         for member in began_with.values():
             fresh.world.execute(PutMember(member))
         fresh.routes.simulated = self.routes.simulated
-        await self.begin(fresh)
+        try:
+            await self.begin(fresh)
+        except BaseException:
+            await fresh.end_artifacts()
+            raise
         self._catch_up(fresh, began_with)
         left, clock = self.world, self.clock
         # Whoever keeps what readers saw compares revisions: none may come twice.
@@ -127,9 +149,46 @@ class HostedWorkspace:
         self.world, self.clock, self.gateway, self.vault = fresh.world, fresh.clock, fresh.gateway, fresh.vault
         self.requests, self.record, self.not_simulated = fresh.requests, fresh.record, fresh.not_simulated
         self.routes, self.serving_disabled = fresh.routes, fresh.serving_disabled
+        artifacts, self._artifacts = self._artifacts, fresh._artifacts
         clock.refuse_held()
         await clock.close(telling=True)
         self.models.forget(left.registry)
+        await self._end(artifacts)
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """The files of the versions that are registered here, made when the first one is asked for."""
+        if self._artifacts is None:
+            clock = self.clock
+            self._artifacts = self.store.open(clock.now)
+        return self._artifacts
+
+    @property
+    def uploads(self) -> Uploads:
+        """What clients left in DBFS for the workspace registry, made when it is asked for."""
+        if self._uploads is None:
+            from servesim.service.dbfs import Uploads  # noqa: PLC0415 - most workspaces have none
+
+            self._uploads = Uploads(self.store.open(self.clock.now))
+        return self._uploads
+
+    async def tidy_artifacts(self) -> None:
+        """Let the files of versions go that are not registered any more."""
+        if self._artifacts is not None:
+            await self._artifacts.tidy(self.world)
+
+    async def end_artifacts(self) -> None:
+        """Let every file go."""
+        artifacts, self._artifacts = self._artifacts, None
+        await self._end(artifacts)
+
+    async def _end(self, artifacts: Artifacts | None) -> None:
+        self.store.drop_signed(self)
+        uploads, self._uploads = self._uploads, None
+        if artifacts is not None:
+            await artifacts.close()
+        if uploads is not None:
+            await uploads.close()
 
     def _catch_up(self, fresh: HostedWorkspace, began_with: dict[str, Member]) -> None:
         """Let a fresh workspace have who came, changed and went while it was made: their tokens did so at once."""
@@ -177,9 +236,10 @@ class Session(NamedTuple):
 class Hub:
     """The workspaces of one server by token."""
 
-    def __init__(self, models: ModelHost) -> None:
-        """Begin with none."""
+    def __init__(self, models: ModelHost, artifact_quota: int = QUOTA) -> None:
+        """Begin with none; ``artifact_quota`` is how many bytes the files of their models may have together."""
         self.models = models
+        self.store = ArtifactStore(artifact_quota)
         self.simulated: Callable[[str], Collection[str]] = no_path
         """Which methods whoever serves these workspaces answers on a path."""
         self.tokens = Tokens()
@@ -195,7 +255,7 @@ class Hub:
             raise ValueError(TAKEN)
         if any(self.tokens.has_client(client.id) for client in clients):
             raise ValueError(CLIENT_TAKEN)
-        workspace = HostedWorkspace(settings, self.models)
+        workspace = HostedWorkspace(settings, self.models, store=self.store)
         workspace.routes.simulated = self.simulated
         self._workspaces.append(workspace)
         for token, member in principals.items():
@@ -255,9 +315,11 @@ class Hub:
         await workspace.clock.close()
         for end in workspace.at_end:
             await end()
+        await workspace.end_artifacts()
 
     async def close(self) -> None:
         """Forget everything and end what answers."""
         for workspace in self.workspaces():
             await self.drop(workspace)
         await self.models.close()
+        await self.store.close()

@@ -41,8 +41,8 @@ def find(endpoint: Endpoint, entity: str, version: int | None) -> Deployment:
 
 def build_log(deployment: Deployment) -> str:
     """Return what the build of a deployment printed: nothing before it has ended."""
-    if deployment.phase is Phase.BUILDING or not deployment.built:
-        return ""
+    if not deployment.built:
+        return f"{deployment.reason}\n" if deployment.phase is Phase.FAILED else ""
     return deployment.build_log or NOTHING_BUILT
 
 

@@ -30,7 +30,7 @@ BODY_LIMIT = 1_000_000
 ANSWER_LIMIT = 16 * 1024
 """The same for answers of the control plane."""
 
-_SECRET = ("/oidc", "/api/2.0/secrets", "/api/2.0/token")
+_SECRET = ("/oidc", "/api/2.0/secrets", "/api/2.0/token", "/api/2.0/fs/create-")
 """Answers below these paths may hold what nobody else should read."""
 
 

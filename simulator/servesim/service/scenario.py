@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from servesim.core.access import ADMINS, Member, Principal
-from servesim.core.commands import AddModel, CreateScope, PutSecret
+from servesim.core.commands import CreateScope, PutSecret
 from servesim.core.errors import Rejected
+from servesim.core.model_commands import AddModel
+from servesim.core.registry import Details, Stage, in_unity_catalog
 from servesim.core.secrets import missing
 from servesim.generations import ga_requests, ga_texts
 from servesim.models.stubs import Stub
@@ -32,8 +34,9 @@ if TYPE_CHECKING:
     from servesim.service.hub import HostedWorkspace
 
 DEFAULT_WORKSPACE = "default"
-OPTIONS = tuple(name for name in SETTINGS if name not in {"profile", "answers"})
-"""Settings that stand in a file as they are; a profile may also be a file beside it, or values, answers are a file."""
+OPTIONS = tuple(name for name in SETTINGS if name not in {"profile", "answers", "model_root"})
+"""Settings that stand in a file as they are; a profile may also be a file beside it, or values, answers are a file, and
+the root of models is a folder beside it."""
 
 
 @dataclass(slots=True)
@@ -148,6 +151,8 @@ def scenarios_of(documents: Iterable[Document]) -> dict[str, Scenario]:
             from servesim.service.answers import read_answers  # noqa: PLC0415 - most worlds have none
 
             scenario.options["answers"] = read_answers(content["answers"], document.path.parent)
+        if "model_root" in content:
+            scenario.options["model_root"] = str(document.path.parent / content["model_root"])
         scenario.port = content.get("port", scenario.port)
         for index, entry in enumerate(content.get("principals", ())):
             _add_principal(scenario, entry, document, index, taken)
@@ -203,14 +208,30 @@ async def add_model(
     try:
         if "mlflow" in entry:
             path = document.path.parent / entry["mlflow"]
-            model = await sources.model_at(workspace, name, version, str(path), entry.get("python"))
+            model = await sources.model_at(name, version, str(path), entry.get("python"))
         else:
             model = stub_version(name, version, _stub(entry["stub"]), entry.get("signature"), entry.get("example"))
         model = taking(model, entry.get("service_time"))
     except (ValueError, sources.SourceUnreadable) as error:
         raise document.error(at, str(error)) from error
-    workspace.clock.execute(AddModel(model))
+    workspace.clock.execute(AddModel(model, _details(document, entry, at)))
     return model
+
+
+def _details(document: Document, entry: dict[str, Any], at: tuple[str | int, ...]) -> Details:
+    """Return what an entry says about a version beside who answers for it; raise DocumentError."""
+    unity = in_unity_catalog(entry["name"])
+    if "stage" in entry and unity:
+        raise document.error((*at, "stage"), "versions in Unity Catalog have no stage: use aliases")
+    if entry.get("express") and not unity:
+        raise document.error((*at, "express"), "express deployments are for models in Unity Catalog: name it a.b.c")
+    return Details(
+        stage=Stage(entry.get("stage", Stage.NONE)),
+        aliases=tuple(entry.get("aliases", ())),
+        tags=tuple(entry.get("tags", {}).items()),
+        description=entry.get("description", ""),
+        staged=entry.get("express", False),
+    )
 
 
 def _add_faults(workspace: HostedWorkspace, document: Document) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from servesim.core.container import normalized
 from servesim.core.profile import Profile
 from servesim.service.clock import MODES, POLLS
 from servesim.service.hub import WorkspaceSettings
@@ -71,6 +73,24 @@ def _texts(value: Any) -> Any:
     return read_answers(value)
 
 
+def _model_roots(value: Any) -> tuple[str, ...]:
+    if isinstance(value, tuple):
+        return value  # read already
+    if not Path(value).is_dir():
+        message = f"{str(value)!r} is no folder: name one below which models may be registered by their path"
+        raise ValueError(message)
+    return (str(value),)
+
+
+def _libraries(value: Any) -> frozenset[str]:
+    names = [value] if isinstance(value, str) else list(value)
+    for name in names:
+        if not isinstance(name, str) or not re.fullmatch(_LIBRARY, name):
+            message = f"{name!r} is no name of a library: write acme-features, or a pattern such as acme-*"
+            raise ValueError(message)
+    return frozenset(map(normalized, names))
+
+
 def flag(value: Any) -> bool:
     """Read a yes or no, also as text; raise ValueError."""
     if (known := _FLAGS.get(str(value).lower())) is None:
@@ -89,6 +109,7 @@ def _one_of(name: str, choices: tuple[Any, ...]) -> Callable[[Any], Any]:
     return read
 
 
+_LIBRARY = r"[A-Za-z0-9*?][A-Za-z0-9._*?-]*"
 _FLAGS = {"true": True, "1": True, "false": False, "0": False, "": False}
 
 SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
@@ -101,6 +122,9 @@ SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "limits": ("limits", _one_of("limits", ("profile", "all", "none"))),
     "unknown_models": ("unknown_models", _one_of("unknown_models", ("reject", "stub"))),
     "mlflow_registry": ("mlflow_registry", str),
+    "model_root": ("model_roots", _model_roots),
+    "private_libraries": ("private_libraries", _libraries),
+    "internet": ("internet", flag),
     "hold_timeout": ("hold_timeout_s", seconds),
     "model_serving": ("model_serving", _one_of("model_serving", ("enabled", "disabled"))),
     "token_lifetime": ("token_lifetime_s", seconds),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WORDS: dict[Signal | Alarm, str] = {
     Signal.BUILT: "its container is built",
+    Signal.BUILD_FAILED: "its container build fails",
     Signal.PROVISIONED: "its resources are there",
     Signal.LOAD_FAILED: "its model fails to load",
     Signal.STARTED: "its cold start",
@@ -29,6 +30,7 @@ WORDS: dict[Signal | Alarm, str] = {
     Alarm.REPLICA_UP: "one more replica",
     Alarm.SCALE_DOWN: "a look whether it needs fewer replicas",
     Alarm.CALL_DELAY: "the end of an ordered delay",
+    Alarm.REGISTERED: "a model version is registered",
 }
 """What a timer means to people; others go by their own name."""
 
