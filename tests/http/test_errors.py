@@ -321,6 +321,11 @@ def test_a_model_that_gives_no_answer(wire, monkeypatch, outcome, expected, text
         ("PUT", f"{ENDPOINTS}/fraud/tags", "On this path it knows PATCH."),
         ("GET", "/api/2.0/clusters/list", "It knows no such path."),
         ("GET", "/", "It knows no such path."),
+        (
+            "POST",
+            "/api/2.0/mlflow/runs/create",
+            "It has registries, no runs: track them in a store of yours, e.g. MLFLOW_TRACKING_URI=sqlite:///mlflow.db.",
+        ),
         ("GET", "/serving-endpoints/fraud/invocations", "It knows no such path."),
         ("POST", "/serving-endpoints/chat/completions", "It knows no such path."),
         ("PATCH", f"{ENDPOINTS}/fraud", "On this path it knows DELETE, GET."),

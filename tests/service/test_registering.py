@@ -163,7 +163,7 @@ def test_what_leads_out_of_the_root_is_refused(folder, tmp_path, written):
         ("models:/nobody/1", "there is no registered model 'nobody' here"),
         ("models:/fraud/1", "registered model 'fraud' has no version 1; it has none"),
         ("models:/fraud@champion", "registered model 'fraud' has no alias 'champion'"),
-        ("models:/fraud/Production", "registered model 'fraud' has no version Production"),
+        ("models:/fraud/Production", "registered model 'fraud' has no version in stage 'Production'; it has none"),
     ],
     ids=range(13),
 )

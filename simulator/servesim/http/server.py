@@ -51,6 +51,8 @@ SIGNED = "/_servesim/signed/"
 """What URLs begin with that carry all that they need."""
 OUTSIDE = (ADMIN, oauth_paths.OIDC + "/", SIGNED)
 """What paths begin with that no workspace's token is needed for; one that is read as a whole stands beside it."""
+RUNS = tuple(f"/api/2.0/mlflow/{kind}/" for kind in ("runs", "experiments", "logged-models"))
+"""What MLflow's calls begin with that track runs."""
 
 
 class Server:
@@ -282,7 +284,7 @@ class Server:
         if found.http_exception is not None:
             if (route := session.workspace.routes.find(request.method, path)) is not None:
                 return await routed.answer(request, session, route)
-            advice = _advice(getattr(found.http_exception, "allowed_methods", ()))
+            advice = _advice(path, getattr(found.http_exception, "allowed_methods", ()))
             raise not_simulated(request, session, advice)
         handler: Callable[[Call], Awaitable[Reply]] = found.handler  # type: ignore[assignment]  # one of the table
         call = Call(request, session, dict(found))
@@ -361,6 +363,10 @@ def _look(complaints: Counter[str], method: str, path: str, reply: Reply, **chec
     look(complaints, method, path, reply, **checks)
 
 
-def _advice(methods: Collection[str]) -> str:
+def _advice(path: str, methods: Collection[str]) -> str:
     known = f"On this path it knows {', '.join(sorted(methods))}." if methods else "It knows no such path."
+    if path.startswith(RUNS):
+        known = (
+            "It has registries, no runs: track them in a store of yours, e.g. MLFLOW_TRACKING_URI=sqlite:///mlflow.db."
+        )
     return f"{known} Check method and path, or give it an answer of your own: a route."

@@ -113,7 +113,8 @@ def _another(source: str, registry: Registry, name: str, alias: str | None, vers
     number = model.aliases[alias] if alias is not None else _number(model, str(version))
     if number not in model.versions:
         known = ", ".join(registry.versions(name)) or "none"
-        raise unreadable(source, f"registered model '{name}' has no version {number}; it has {known}")
+        wanted = f"version {number}" if number.isdecimal() else f"version in stage '{number}'"
+        raise unreadable(source, f"registered model '{name}' has no {wanted}; it has {known}")
     found = model.versions[number]
     if found.model is None:
         raise unreadable(source, f"the status of version {number} is {found.status}")
