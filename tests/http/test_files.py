@@ -275,6 +275,7 @@ def test_where_others_reach_the_server_nothing_is_uploaded(pending, monkeypatch)
     monkeypatch.setattr(store, "host", "192.0.2.1")
     asked = {"path": VERSION + "/a"}
     for answer in (
+        pending.call("POST", UC + "model-versions/create", {"name": MODEL, "source": "dbfs:/elsewhere"}),
         put(pending, "a", b"1"),
         pending.call("DELETE", FILES + "a"),
         pending.call("POST", FILES + "a?action=initiate-upload", b""),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from servesim.core.model_access import level_of
 from servesim.core.model_commands import (
-    CreateModelVersion,
     CreateRegisteredModel,
     DeleteModelVersion,
     DeleteRegisteredModel,
@@ -112,17 +111,7 @@ async def create_version(call: Call) -> Reply:
     """Begin to register a version, whose files the client uploads next; raise Rejected."""
     fields = await fields_of(call)
     name = face.read_name(fields.text("name", ""))
-    version = call.session.workspace.clock.execute(
-        CreateModelVersion(
-            name,
-            call.session.principal,
-            fields.text("source", ""),
-            run_id=fields.text("run_id", ""),
-            description=fields.text("description", ""),
-            tags=read_tags(fields),
-            model_id=fields.text("model_id", ""),
-        )
-    )
+    version = calls.begun(call, fields, name, fields.text("description", ""))
     return await _version_reply(call, call.session.workspace.world.registry.model(name), version.number)
 
 

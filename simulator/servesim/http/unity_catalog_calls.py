@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from servesim.core.errors import Code, Rejected
 from servesim.core.model_access import ModelLevel, require
-from servesim.core.model_commands import UpdateModelVersion
+from servesim.core.model_commands import CreateModelVersion, UpdateModelVersion
 from servesim.core.registry import Status
 from servesim.generations import unity_catalog as face
+from servesim.generations.registry_api import read_tags
 from servesim.generations.search import Query, search
 from servesim.http.registry_calls import readable, visible
 from servesim.service import registering
@@ -22,6 +23,23 @@ if TYPE_CHECKING:
 def named_version(fields: Fields) -> tuple[str, str]:
     """Read which version a call is about; raise Rejected."""
     return face.read_name(fields.text("name", "")), face.read_number(fields.label("version"))
+
+
+def begun(call: Call, fields: Fields, name: str, description: str) -> Version:
+    """Begin to register a version, whose files the client uploads next; raise Rejected, also where it could not."""
+    workspace = call.session.workspace
+    workspace.store.check_host()
+    command = CreateModelVersion(
+        name,
+        call.session.principal,
+        fields.text("source", ""),
+        run_id=fields.text("run_id", ""),
+        description=description,
+        tags=read_tags(fields),
+        model_id=fields.text("model_id", ""),
+    )
+    version: Version = workspace.clock.execute(command)
+    return version
 
 
 def aliased(model: RegisteredModel, alias: str) -> str:

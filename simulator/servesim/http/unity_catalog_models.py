@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from servesim.core.errors import Code, Rejected
 from servesim.core.model_commands import (
-    CreateModelVersion,
     CreateRegisteredModel,
     DeleteModelVersion,
     DeleteRegisteredModel,
@@ -122,19 +121,8 @@ async def create_version(call: Call) -> Reply:
     """Begin to register a version, whose files the client uploads next; raise Rejected."""
     fields = Fields(await call.json())
     name = face.read_name(_levels(fields, "model_name"))
-    workspace = call.session.workspace
-    version = workspace.clock.execute(
-        CreateModelVersion(
-            name,
-            call.session.principal,
-            fields.text("source", ""),
-            run_id=fields.text("run_id", ""),
-            description=fields.text("comment", ""),
-            tags=read_tags(fields),
-            model_id=fields.text("model_id", ""),
-        )
-    )
-    return await _version(call, workspace.world.registry.model(name), version.number)
+    version = calls.begun(call, fields, name, fields.text("comment", ""))
+    return await _version(call, call.session.workspace.world.registry.model(name), version.number)
 
 
 async def finalize_version(call: Call) -> Reply:
