@@ -15,7 +15,7 @@ from servesim.core.commands import SetModelAccess
 from servesim.core.errors import Code
 from servesim.core.model_commands import CreateModelVersion
 from servesim.delivery.handle import LocalServer
-from servesim.generations.registry_texts import TEXTS
+from servesim.generations.ga_texts import TEXTS
 from servesim.http import files as served
 from servesim.http import whole
 
@@ -509,6 +509,14 @@ def test_a_download_may_break_off_or_be_garbled_as_it_was_ordered(pending):
 @pytest.fixture
 def sdk(pending):
     return pending.handle.client().files
+
+
+def test_an_upload_in_parts_is_asked_for_in_words_that_are_known(pending):
+    for there in (False, True):
+        if there:
+            assert put(pending, "a", b"1").status == 204
+        answer = pending.call("POST", FILES + "a?action=initiate-upload&overwrite=1.9", b"")
+        assert "overwrite" in refused(answer, Code.BAD_FIELD)
 
 
 @pytest.mark.sdk

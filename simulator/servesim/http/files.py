@@ -97,7 +97,8 @@ async def act(call: Call) -> Reply:
         raise not_simulated(call.request, call.session, advice)
     place = sent_to(call).may_write()
     artifacts = place.session.workspace.artifacts
-    if place.path in artifacts.files(place.key) and not asks_for(call.request, "overwrite", usual=True):
+    overwrites = asks_for(call.request, "overwrite", usual=True)
+    if place.path in artifacts.files(place.key) and not overwrites:
         raise Rejected(Code.FILE_EXISTS, path=place.path)
     return Reply(200, encode({"multipart_upload": {"session_token": SESSION_TOKEN}}), grade="observed")
 
