@@ -89,6 +89,11 @@ def test_each_level_may_what_it_says(lab, people, command, needed, level):
         assert (refused.code, refused.fields) == (Code.MODEL_NOT_PERMITTED, {"model": NAME, "needed": needed})
 
 
+def test_who_may_not_move_a_version_is_told_of_none(lab, people):
+    asked = TransitionStage(NAME, "99", people["bob"], Stage.STAGING)
+    assert lab.refusal(asked).code is Code.MODEL_NOT_PERMITTED
+
+
 def test_a_group_gives_its_level_and_the_highest_counts(lab, people):
     model = lab.world.registry.model(NAME)
     granted(lab, people, ModelLevel.CAN_READ)

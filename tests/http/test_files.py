@@ -260,6 +260,8 @@ def test_who_may_do_nothing_with_a_model_reads_and_writes_none_of_its_files(serv
     refused(reader.call("GET", own + "a"), Code.MODEL_NOT_PERMITTED)
     refused(reader.call("GET", DIRECTORIES.replace("/m/", "/own/")), Code.MODEL_NOT_PERMITTED)
     refused(reader.call("POST", "/api/2.0/fs/create-download-url", asked), Code.MODEL_NOT_PERMITTED)
+    missing = reader.call("GET", own.replace("/1/", "/7/") + "a")  # nor is there anything said of its versions
+    refused(missing, Code.MODEL_NOT_PERMITTED)
     assert owner.call("GET", own + "a").body == b"1"
 
 

@@ -91,6 +91,19 @@ def refused(tmp_path, source, principal=ALICE, **settings):
     return within(tmp_path, act, **settings)
 
 
+def test_a_registration_that_fails_after_another_has_finished_it_takes_no_files(folder, tmp_path):
+    where = folder()
+
+    async def act(workspace):
+        version = await register(workspace, where)
+        late = registering._Registration(workspace, workspace.world.registry.model("fraud"), version)
+        assert late.fail("the disk is full").status is Status.READY
+        assert (Path(version.model.source) / "MLmodel").exists()
+        assert list(workspace.artifacts.files(late._key)) == ["MLmodel", "conda.yaml"]
+
+    within(tmp_path, act)
+
+
 # --- folders ----------------------------------------------------------------------------------------
 
 

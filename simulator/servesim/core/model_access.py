@@ -77,8 +77,8 @@ def require(world: Workspace, principal: Principal | None, model: RegisteredMode
 
 def may_serve(world: Workspace, names: set[str], principal: Principal, name: str) -> bool:
     """Tell whether an endpoint's creator, known by some names, may serve a model: reading it is enough (chosen)."""
-    model = world.registry.models.get(name)
-    if model is None or not world.registry.may_execute(name, names):
+    model = world.registry.model(name)
+    if not world.registry.may_execute(name, names):
         return False
     return model.creator is None or level_of(world, principal, model) is not None
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from servesim.core.access import Level
 from servesim.core.errors import Code, Rejected
-from servesim.generations import registry_texts
+from servesim.generations import registry_texts, scoring_texts
 from servesim.generations.text import INVALID, MISSING, Text
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 TEXTS: dict[Code, Text] = {
     **registry_texts.TEXTS,
+    **scoring_texts.TEXTS,
     Code.NAME_INVALID: Text(
         *INVALID,
         "Endpoint name must be maximum 63 characters, and alphanumeric with hyphens and underscores allowed in between.",
@@ -92,13 +93,6 @@ TEXTS: dict[Code, Text] = {
         "'{level}' is no permission level of a serving endpoint; those are CAN_VIEW, CAN_QUERY and CAN_MANAGE.",
         "chosen",
         "that other levels are refused with 400 is recorded, the text is not",
-    ),
-    Code.STOPPED: Text(
-        400,
-        "BAD_REQUEST",
-        "Endpoint '{endpoint}' is stopped. Start it before it is queried.",
-        "chosen",
-        "the status is documented, code and text are not",
     ),
     Code.STOP_WHILE_UPDATING: Text(
         409,
@@ -317,102 +311,16 @@ TEXTS: dict[Code, Text] = {
     Code.NOT_SIMULATED: Text(
         501, "NOT_IMPLEMENTED", "servesim does not simulate {what}. {advice}", "chosen", "servesim's own"
     ),
-    Code.NOT_SERVED: Text(
-        404,
-        "ENDPOINT_NOT_FOUND",
-        "The given endpoint does not exist, please retry after checking the specified model and version deployment "
-        "exists.",
-        "recorded",
-        "an answer of a real workspace",
-    ),
-    Code.ENTITY_NOT_SERVED: Text(
-        404,
-        "ENDPOINT_NOT_FOUND",
-        "The given endpoint does not exist, please retry after checking the specified model and version deployment "
-        "exists.",
-        "chosen",
-        "the sentence that is recorded for an unknown endpoint",
-    ),
     Code.BODY_TOO_LARGE: Text(
         *INVALID,
         "The request body is larger than {limit} bytes, the limit for this call. Send fewer rows at once.",
         "chosen",
         "16 MB for scoring is documented, code and text are not; the limit of other calls is ours",
     ),
-    Code.HELD_TOO_LONG: Text(
-        504,
-        "DEADLINE_EXCEEDED",
-        "The request to '{entity}' of endpoint '{endpoint}' was held for {waited} s of real time. {advice}",
-        "chosen",
-        "servesim's own: simulated time did not come",
-    ),
-    Code.QUEUE_FULL: Text(
-        429,
-        "RESOURCE_EXHAUSTED",
-        "Too many concurrent requests. Consider increasing the provisioned concurrency of the served entity.",
-        "documented",
-        "the sentence stands on the debugging page, the error_code is chosen",
-    ),
-    Code.PARALLEL_LIMIT: Text(
-        429,
-        "RESOURCE_EXHAUSTED",
-        "Exceeded max number of parallel requests. Please contact your Databricks representative to increase the limit",
-        "documented",
-        "the sentence stands on the debugging page, the error_code is chosen",
-    ),
-    Code.QPS_LIMIT: Text(
-        429,
-        "REQUEST_LIMIT_EXCEEDED",
-        "REQUEST_LIMIT_EXCEEDED: Exceeded workspace rate limit for model serving requests.",
-        "chosen",
-        "code and text as far as 'rate limit for' are recorded, the rest is not known",
-    ),
-    Code.RATE_LIMIT: Text(
-        429,
-        "REQUEST_LIMIT_EXCEEDED",
-        "REQUEST_LIMIT_EXCEEDED: Exceeded {key} rate limit for endpoint {endpoint}: {calls} calls per minute.",
-        "chosen",
-        "code and shape after the recorded refusal by the workspace's rate limit",
-    ),
-    Code.RELOAD_FAILED: Text(
-        500,
-        "INTERNAL_ERROR",
-        "Served entity '{entity}' could not load its model again: {reason}",
-        "chosen",
-        "nothing is known about the answer of a replica that lost its model",
-    ),
-    Code.WORKER_ENDED: Text(
-        500,
-        "INTERNAL_ERROR",
-        "The server process of served entity '{entity}' ended while it had this request.",
-        "chosen",
-        "nothing is known about the answer of a replica that crashes",
-    ),
-    Code.EXECUTION_LIMIT: Text(
-        504,
-        "DEADLINE_EXCEEDED",
-        "Timed out while evaluating the model. Verify that the model evaluates within the timeout.",
-        "recorded",
-        "the sentence is recorded, the error_code is chosen",
-    ),
 }
 
 
-SCORING = frozenset(
-    {
-        Code.NOT_SERVED,
-        Code.ENTITY_NOT_SERVED,
-        Code.EXECUTION_LIMIT,
-        Code.HELD_TOO_LONG,
-        Code.PARALLEL_LIMIT,
-        Code.QPS_LIMIT,
-        Code.QUEUE_FULL,
-        Code.RATE_LIMIT,
-        Code.RELOAD_FAILED,
-        Code.STOPPED,
-        Code.WORKER_ENDED,
-    }
-)
+SCORING = frozenset(scoring_texts.TEXTS)
 """Refusals of scoring requests, which the data plane answers in an envelope of its own."""
 
 _PERMISSIONS: dict[object, str] = {Level.CAN_VIEW: "View", Level.CAN_QUERY: "Query", Level.CAN_MANAGE: "Manage"}
