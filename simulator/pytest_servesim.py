@@ -46,7 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "servesim(scenario=, clock=, rate=, poll=, start=, seed=, profile=, limits=, unknown_models=, "
         "mlflow_registry=, model_root=, private_libraries=, internet=, hold_timeout=, model_serving=, token_lifetime=, "
-        "validate_responses=, strict_evidence=, strict_faults=, answers=): how the workspace of this test begins, "
+        "validate_responses=, strict_evidence=, strict_faults=, answers=, dates=, sunset_headers=, "
+        "serverless_preview=): how the workspace of this test begins, "
         "how its time moves, and what fails it",
     )
 

@@ -26,8 +26,6 @@ ENDPOINTS = "/api/2.0/serving-endpoints"
 SECRETS = "/api/2.0/secrets"
 ADMIN = "/_servesim/v1"
 MODEL = "main.ml.fraud"
-ENOUGH = 20
-"""Successes that every operation needs, and walks that the run needs."""
 LOOKS = 50
 """How often an endpoint is read until its update has ended: the clock of a fresh workspace jumps as it is read."""
 OF_THEIR_OWN = {
@@ -42,6 +40,17 @@ OF_THEIR_OWN = {
     "update_telemetry_config": "settings",
 }
 """The endpoint for calls that change or need something; the others get ``fraud``."""
+
+
+OF_A_SPARE_WORKSPACE = (
+    "reset_workspace",
+    "advance_clock",
+    "run_clock_until",
+    "set_clock_mode",
+    "expire_tokens",
+    "move_serverless_preview",
+)
+"""Calls of the admin API whose effect on the workspace that others look at would show."""
 
 
 class Walk(NamedTuple):
@@ -259,7 +268,7 @@ class AdminNames:
         match operation:
             case "delete_workspace":
                 given["name"] = self.made({"workspace": self.world.fresh()})
-            case "reset_workspace" | "advance_clock" | "run_clock_until" | "set_clock_mode" | "expire_tokens":
+            case _ if operation in OF_A_SPARE_WORKSPACE:
                 given["name"] = self.spare
             case "remove_principal":
                 given["principal"] = self.world.fresh()
@@ -276,6 +285,13 @@ class AdminNames:
         """Return the id of a call that is on record."""
         return str(self.world.get(f"{self.workspace}/requests?kind=scoring&limit=1")["requests"][0]["request_id"])
 
+    def next_step(self) -> str:
+        """Return the step that the spare workspace waits for, from the first one on again after the last."""
+        place = f"{ADMIN}/workspaces/{self.spare}"
+        if (step := self.world.get(f"{place}/serverless-preview")["next"]) is None:
+            self.world.send("POST", f"{place}/reset")
+        return step or "request"
+
     def later(self) -> str:
         """Return an hour after the instant at which the spare workspace's clock stands."""
         now = datetime.fromisoformat(self.world.get(f"{ADMIN}/workspaces/{self.spare}/clock")["now"])
@@ -287,6 +303,8 @@ class AdminNames:
 
     def body(self, operation: str, body: dict[str, Any], walks: bool) -> dict[str, Any]:
         match operation:
+            case "move_serverless_preview":
+                return {"step": self.next_step()}
             case "create_workspace":
                 return {"workspace": self.world.fresh(), "seed": body.get("seed", 1)}
             case "add_principal":
@@ -311,8 +329,10 @@ class AdminNames:
 class Tally:
     """Counts calls, answers by operation, and walks from a create to a delete."""
 
-    def __init__(self, world: World, walk: Walk = SERVING_WALK) -> None:
+    def __init__(self, world: World, enough: int, walk: Walk = SERVING_WALK) -> None:
         self.world = world
+        self.enough = enough
+        """Successes that every operation needs, and walks that the run needs."""
         self.walk = walk
         self.answers: Counter[tuple[str, int]] = Counter()
         self.walks = 0
@@ -412,8 +432,8 @@ def installed(schema: Any, offers: Any, tally: Tally, exceptions: Exceptions) ->
     register = schema.hooks.register_hook_with_name
     register(tally.after_call, "after_call")
     register(exceptions.filter_failure, "filter_failure")
-    repeat = repeat_the_first_request if getattr(offers.names, "REPEATS", False) else repeat_the_only_request
-    register(repeat, "before_add_examples")
+    repeat = Repeat(tally.enough, is_for_all=getattr(offers.names, "REPEATS", False))
+    register(repeat.before_add_examples, "before_add_examples")
     GLOBAL_HOOK_DISPATCHER.register_hook_with_name(before_call := offers.before_call, "before_call")
     try:
         yield
@@ -421,16 +441,20 @@ def installed(schema: Any, offers: Any, tally: Tally, exceptions: Exceptions) ->
         GLOBAL_HOOK_DISPATCHER.unregister(before_call)
 
 
-def repeat_the_only_request(context: Any, examples: list[Any]) -> None:
-    """Where names are all that differs, and those are offered, a request is sent as often as answers are wanted."""
-    if not (context.operation.body or context.operation.query):
-        repeat_the_first_request(context, examples)
+class Repeat:
+    """Sends a request as often as answers are wanted.
 
+    Either where names are all that differs, and those are offered, or ``is_for_all`` of a surface where every call can
+    be repeated.
+    """
 
-def repeat_the_first_request(context: Any, examples: list[Any]) -> None:
-    """Of a surface where every call can be repeated a request is sent as often as answers are wanted."""
-    if examples:
-        examples.extend(examples[0].derive(keep_auth=True) for _ in range(ENOUGH - len(examples)))
+    def __init__(self, enough: int, *, is_for_all: bool) -> None:
+        self.enough = enough
+        self.is_for_all = is_for_all
+
+    def before_add_examples(self, context: Any, examples: list[Any]) -> None:
+        if examples and (self.is_for_all or not (context.operation.body or context.operation.query)):
+            examples.extend(examples[0].derive(keep_auth=True) for _ in range(self.enough - len(examples)))
 
 
 def operation_id(case: Any) -> str:

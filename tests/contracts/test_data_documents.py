@@ -11,6 +11,9 @@ import pytest
 from servesim.contracts.conformity import request_violations, response_violations
 from servesim.contracts.documents import source
 from servesim.contracts.operations import operations
+from servesim.core.commands import Alarm
+from servesim.core.deployment import Signal
+from servesim.core.faults import QUERIES
 from servesim.http.admin import OPERATIONS
 from servesim.http.server import EXAMPLES, HEALTH, SCORING_PATHS
 from servesim.service.operation_names import NAMES
@@ -42,7 +45,8 @@ def wrong(surface, status, content, content_type=JSON):
 
 
 def test_the_data_plane_is_there_as_it_is_routed():
-    assert {(one.method, one.path.replace("{served_model_name}", "{entity}")) for one in operations("data")} == {
+    scored = [one for one in operations("data", "serverless_preview", "legacy") if one.id in QUERIES]
+    assert {(one.method, one.path.replace("{served_model_name}", "{entity}")) for one in scored} == {
         ("POST", path) for path in SCORING_PATHS
     }
 
@@ -61,6 +65,11 @@ def test_what_a_scenario_may_have_can_be_sent():
     for theirs, name in ours.items():
         assert schemas[name]["properties"].keys() == rules[theirs]["properties"].keys(), name
         assert schemas[name]["additionalProperties"] is False
+
+
+def test_time_may_wait_for_every_event_that_there_is():
+    awaited = source("admin")["components"]["schemas"]["PendingTimer"]["properties"]["what"]["enum"]
+    assert set(awaited) == {*Alarm, *Signal}
 
 
 def test_a_fault_may_strike_every_call_that_has_a_name():

@@ -14,13 +14,14 @@ from urllib.request import Request, urlopen
 import pytest
 from click.testing import CliRunner
 
+from servesim.contracts.documents import OF_A_WORKSPACE
 from servesim.delivery.cli import main
 from servesim.delivery.contract_cases_workspace import SECRET_VALUE
 from servesim.delivery.handle import LocalServer
 from servesim.http.reply import encode
 
 ADMIN_TOKEN = "admin-of-tests"
-SURFACES = ("control", "data", "workspace", "registry", "unity_catalog", "admin")
+SURFACES = (*OF_A_WORKSPACE, "admin")
 ENDPOINTS = "/api/2.0/serving-endpoints"
 CHAIN = f"{ENDPOINTS}/servesim-contract-chain"
 REGISTRY = "/api/2.0/mlflow"
@@ -31,8 +32,23 @@ MODELS = [
 ]
 OTHERS = [{"name": name, "version": 1, "stub": "echo"} for name in ("churn", "scores")]
 """Of the workspace's own registry."""
+SERVED = [
+    {"name": name, "version": version, "stub": "echo", "stage": stage}
+    for name in ("iris", "elastic")
+    for version, stage in ((1, "Production"), (2, "Staging"))
+]
 WORLD = {
-    "models": [*({**model, "example": {"dataframe_records": [{"amount": 12.5}]}} for model in MODELS), *OTHERS],
+    "start": "2025-06-01T00:00:00Z",  # while every generation answers
+    "serverless_preview": "enabled",
+    "enabled_models": [
+        {"name": "iris", "generation": "legacy"},
+        {"name": "elastic", "generation": "serverless_preview"},
+    ],
+    "models": [
+        *({**model, "example": {"dataframe_records": [{"amount": 12.5}]}} for model in MODELS),
+        *OTHERS,
+        *SERVED,
+    ],
     "endpoints": [
         {
             "name": "fraud",
@@ -354,7 +370,43 @@ def no_levels(_asked, said):
     return said._replace(body=said.body.replace(b"specify all three levels", b"write all of it"))
 
 
+def bodies_of_gets_ignored(asked, said):
+    return said._replace(status=400) if asked.method == "GET" and asked.path.endswith("/get-status") else said
+
+
+def states_in_small_letters(_asked, said):
+    return said._replace(body=said.body.replace(b"ENDPOINT_STATE_READY", b"ready"))
+
+
+def an_update_of_nothing(asked, said):
+    """Tell of an update that there is not."""
+    status = b'"config_update_status":{"state":"SERVICE_STATE_UNKNOWN","message":"","config":'
+    config = re.search(rb'"config":(\{[^}]*\{[^}]*\}\})', said.body)
+    if "/list-versions" not in asked.path or config is None:
+        return said
+    return said._replace(body=said.body.replace(b'"service_status":', status + config[1] + b'},"service_status":', 1))
+
+
+def aliases_of_nothing(asked, said):
+    if not asked.path.partition("?")[0].endswith("/list-version-aliases"):
+        return said
+    return said._replace(body=re.sub(rb'"endpoint_version_name":"\d+"', b'"endpoint_version_name":"9"', said.body))
+
+
+def not_served_is(status):
+    """Answer with a status to whatever a model is asked that is not served."""
+
+    def mutation(asked, said):
+        return said._replace(status=status) if "=servesim-contract-" in asked.path else said
+
+    return mutation
+
+
 FILES = "/api/2.0/fs/files"
+PREVIEW_OF = ("--surface", "serverless_preview")
+LOOKING_AT_PREVIEW = ("--read-only", "--surface", "serverless_preview")
+LEGACY_OF = ("--surface", "legacy")
+LOOKING_AT_LEGACY = ("--read-only", "--surface", "legacy")
 CATALOG_OF = ("--surface", "unity_catalog")
 LOOKING_AT_CATALOG = ("--read-only", "--surface", "unity_catalog")
 MODELS_OF = ("--surface", "registry")
@@ -407,6 +459,15 @@ MUTATIONS = {
     "a version is ready before its files are there": Mutation(ready_at_once, CATALOG_OF, "a-version-and-its-files"),
     "a file that is not the one that was uploaded": Mutation(another_file, CATALOG_OF, "a-version-and-its-files"),
     "an upload that is answered 200": Mutation(an_upload_with_an_answer, CATALOG_OF, "a-version-and-its-files"),
+    "the preview's older path is gone": Mutation(no_older_path, LOOKING_AT_PREVIEW, "preview-endpoints"),
+    "a GET's body is not read": Mutation(bodies_of_gets_ignored, LOOKING_AT_LEGACY, "legacy-endpoints"),
+    "states of the preview in small letters": Mutation(states_in_small_letters, PREVIEW_OF, "preview-of-a-model"),
+    "an update that there is not": Mutation(an_update_of_nothing, LOOKING_AT_PREVIEW, "preview-versions"),
+    "a stage's URL goes nowhere": Mutation(aliases_of_nothing, LOOKING_AT_LEGACY, "legacy-versions"),
+    "the preview refuses as legacy serving does": Mutation(
+        not_served_is(400), LOOKING_AT_PREVIEW, "preview-missing-model"
+    ),
+    "legacy serving refuses as the preview does": Mutation(not_served_is(404), LEGACY_OF, "legacy-missing-model"),
     "a DELETE's body is not read": Mutation(bodies_of_deletes_ignored, MODELS_OF, "a-registered-model"),
 }
 

@@ -102,6 +102,16 @@ def test_a_response_that_breaks_its_contract(document, options, wrong):
     assert wrong[1] in message
 
 
+def test_any_operation_may_say_that_a_date_has_ended_it():
+    ended = {**MISSING, "error_code": "FEATURE_DISABLED"}
+    assert said(ended) == said(ended, path=ENDPOINTS) == []
+    assert said({**ended, "error_code": "NOT_FOUND"}, path=ENDPOINTS) == [
+        ("status", "404 is not among 200, 401, 403, 500, 503")
+    ]
+    assert said(ended, status=410, path=ENDPOINTS)
+    assert said(ended, path="/api/2.0/nothing"), "what was never there has not ended"
+
+
 def test_a_value_that_may_be_a_secret_is_not_shown():
     shown = str(said({**MISSING, "error_code": "dapi-Secret-1", "hunter2": "hunter3"}))
     assert "dapi-Secret-1" not in shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import itertools
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,9 +22,24 @@ from servesim.contracts.documents import document, raw_operations
 from servesim.delivery.handle import LocalServer
 
 HERE = Path(__file__).parent
-SURFACES = ("control", "data", "workspace", "registry", "unity_catalog")
+SURFACES = ("control", "data", "workspace", "registry", "unity_catalog", "serverless_preview", "legacy")
+RETIRED = {"serverless_preview": "endpoints-v2", "legacy": "endpoints"}
+"""The surfaces of the retired generations, and where their calls are."""
+WORLD = "schemathesis_world.yaml"
+WORLDS = dict.fromkeys(RETIRED, "schemathesis_models_world.yaml")
+"""Of the surfaces that have another one."""
 EXCEPTIONS = yaml.safe_load((HERE / "schemathesis_exceptions.yaml").read_text())
-MOST_EXCEPTIONS = {"every": 2, "control": 0, "workspace": 2, "registry": 0, "unity_catalog": 3, "data": 7, "admin": 5}
+MOST_EXCEPTIONS = {
+    "every": 2,
+    "control": 0,
+    "workspace": 2,
+    "registry": 0,
+    "unity_catalog": 3,
+    "serverless_preview": 0,
+    "legacy": 0,
+    "data": 7,
+    "admin": 5,
+}
 """How many there may be. The numbers go down, never up."""
 
 
@@ -37,7 +53,12 @@ def loaded_module(name):
 HOOKS = loaded_module("schemathesis_hooks")
 REGISTRY = loaded_module("schemathesis_registry")
 UNITY_CATALOG = loaded_module("schemathesis_unity_catalog")
-NAMES = {"registry": REGISTRY.Names, "unity_catalog": UNITY_CATALOG.Names}
+MODEL_ENDPOINTS = loaded_module("schemathesis_model_endpoints")
+NAMES = {
+    "registry": REGISTRY.Names,
+    "unity_catalog": UNITY_CATALOG.Names,
+    **{name: partial(MODEL_ENDPOINTS.Names, place=place) for name, place in RETIRED.items()},
+}
 """What knows the names that there are for a surface; for the others it is ``ServingNames``."""
 
 
@@ -47,8 +68,8 @@ class Walked(NamedTuple):
     surfaces: tuple[str, ...]
     walk: Any
     operations: tuple[str, ...]
-    begun: int
-    """How many are begun, so that enough get to their end."""
+    begun: float
+    """How many are begun for each that is to get to its end."""
 
 
 WALKS = {
@@ -57,30 +78,50 @@ WALKS = {
         ("control", "data", "workspace"),
         HOOKS.SERVING_WALK,
         (*HOOKS.SERVING_WALK.steps, "get_permissions", "get_logs", "query_served_entity"),
-        begun=60,
+        begun=3,
     ),
     "registered models": Walked(
         ("registry",),
         HOOKS.Walk(*REGISTRY.WALK),
         (*REGISTRY.WALK[0], "get_registered_model", "transition_databricks_stage", "delete_model_version"),
-        begun=40,
+        begun=2,
     ),
     "models in Unity Catalog": Walked(
         ("unity_catalog",),
         HOOKS.Walk(*UNITY_CATALOG.WALK),
         (*UNITY_CATALOG.STEPS, "uc_get_registered_model", "uc_get_model_version", "uc_delete_model_version"),
-        begun=30,
+        begun=1.5,
     ),
 }
 
 
 ADMIN_TOKEN = "an-admin-token"
-ENOUGH_TO_NEED_ALL = 250
-"""Examples in which every exception is met; a shorter run may draw none of some."""
-FEW = {"registry": 8, "unity_catalog": 6}
-"""Examples of a shorter run, of a surface that has many operations; what it lacks of successes is repeated."""
 SHOWN = 20
 """Failures in a message: the rest is mostly more of the same."""
+
+
+class Depth(NamedTuple):
+    """How far a run goes beyond the examples of the documents and the edges of each field."""
+
+    examples: int
+    """That are made up for each operation; in many every exception is met, a few may draw none of some."""
+    enough: int
+    """Successes that each operation needs."""
+    walks: int
+    """That get to their end."""
+    free: int
+    """Walks whose steps are any."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every exception is met."""
+        return self is DEEP
+
+
+QUICK, DEEP = Depth(4, 5, 5, 3), Depth(250, 20, 60, 40)
+DEPTHS = pytest.mark.parametrize(
+    "depth", [pytest.param(QUICK, id="quick"), pytest.param(DEEP, id="deep", marks=pytest.mark.deep)]
+)
 
 
 class Found(NamedTuple):
@@ -155,7 +196,7 @@ def missed(tally, contract):
     for _, _, operation in raw_operations(contract):
         good = [int(status) for status in operation["responses"] if status.startswith("2")] or [501]
         number = sum(tally.answers[operation["operationId"], status] for status in good)
-        if number < HOOKS.ENOUGH:
+        if number < tally.enough:
             few[operation["operationId"]] = number
     return few
 
@@ -206,65 +247,66 @@ def stateful(given, steps, **more):
 
 @pytest.fixture
 def served():
-    """A server with one workspace, and its handle; answers that break their contract fail the test."""
+    """A server; answers that break their contract fail the test."""
     with LocalServer() as server:
-        yield server, server.open(scenario=HERE / "schemathesis_world.yaml")
+        yield server
 
 
-@pytest.mark.parametrize("examples", [25, pytest.param(250, marks=pytest.mark.deep)])
+@DEPTHS
 @pytest.mark.parametrize("surface", SURFACES)
-def test_every_operation(served, surface, examples):
-    server, handle = served
+def test_every_operation(served, surface, depth):
+    server, handle = served, served.open(scenario=HERE / WORLDS.get(surface, WORLD))
     contract = document(surface)
     world = HOOKS.World(server.url, handle.token)
-    tally, exceptions = HOOKS.Tally(world), HOOKS.Exceptions(EXCEPTIONS["every"] + EXCEPTIONS[surface])
-    most = min(examples, FEW.get(surface, examples)) if examples < ENOUGH_TO_NEED_ALL else examples
-    given = settings(server, (handle.token, ""), ("examples", "coverage", "fuzzing"), most, contract)
+    tally = HOOKS.Tally(world, depth.enough)
+    others = () if surface not in RETIRED else ("data",)
+    exceptions = HOOKS.Exceptions([one for name in ("every", surface, *others) for one in EXCEPTIONS[name]])
+    given = settings(server, (handle.token, ""), ("examples", "coverage", "fuzzing"), depth.examples, contract)
     found = run(loaded(copy.deepcopy(contract), given), offers(surface, world), tally, exceptions)
     print(f"{found.calls} calls")  # noqa: T201 - what `pytest -s` is asked for
     assert not found.failures, "\n\n".join(found.failures[:SHOWN])
     assert missed(tally, contract) == {}
-    if examples >= ENOUGH_TO_NEED_ALL:
+    if depth.is_full and not others:
         assert exceptions.unneeded() == set()
 
 
-@pytest.mark.parametrize(("times", "free"), [(1, 5), pytest.param(3, 40, marks=pytest.mark.deep)])
+@DEPTHS
 @pytest.mark.parametrize("what", WALKS)
-def test_walks_from_a_create_to_a_delete(served, what, times, free):
-    server, handle = served
+def test_walks_from_a_create_to_a_delete(served, what, depth):
+    server, handle = served, served.open(scenario=HERE / WORLD)
     surfaces, walk, operations, begun = WALKS[what]
     contract = document(*surfaces)
     world = HOOKS.World(server.url, handle.token)
-    known, tally = offers(surfaces[0], world), HOOKS.Tally(world, walk)
+    known, tally = offers(surfaces[0], world), HOOKS.Tally(world, depth.walks, walk)
     exceptions = HOOKS.Exceptions([one for name in ("every", *surfaces) for one in EXCEPTIONS[name]])
     straight = {"generation": {"mode": "positive"}, "inference": {"algorithms": []}, "link-calibration": False}
-    given = settings(server, (handle.token, ""), (), begun * times, contract)
+    given = settings(server, (handle.token, ""), (), int(begun * depth.walks), contract)
     straight_on = loaded(one_way(contract, walk.steps), stateful(given, len(walk.steps) * 2, **straight))
     found = run(straight_on.include(operation_id=list(walk.steps)), known, tally, exceptions)
     assert not found.failures, "\n\n".join(found.failures[:SHOWN])
-    assert tally.walks >= HOOKS.ENOUGH
+    assert tally.walks >= tally.enough
     print(f"{found.calls} calls, {tally.walks} walks")  # noqa: T201 - as above
-    every = loaded(for_walks(contract), stateful(settings(server, (handle.token, ""), (), free, contract), 20))
+    every = loaded(for_walks(contract), stateful(settings(server, (handle.token, ""), (), depth.free, contract), 20))
     found = run(every.include(operation_id=list(operations)), known, tally, exceptions)
     assert not found.failures, "\n\n".join(found.failures[:SHOWN])
 
 
-@pytest.mark.parametrize("examples", [25, pytest.param(250, marks=pytest.mark.deep)])
-def test_every_operation_of_the_admin_api(served, examples):
-    server, handle = served
+@DEPTHS
+def test_every_operation_of_the_admin_api(served, depth):
+    server, handle = served, served.open(scenario=HERE / WORLD)
     contract = document("admin")
     server.server.admin_token = ADMIN_TOKEN
     HOOKS.World(server.url, handle.token).send("POST", "/serving-endpoints/fraud/invocations", {"inputs": [1]})
     world = HOOKS.World(server.url, ADMIN_TOKEN)
     known = HOOKS.Offers(HOOKS.AdminNames(world, handle.workspace.name))
-    tally, exceptions = HOOKS.Tally(world), HOOKS.Exceptions(EXCEPTIONS["admin"])
+    tally, exceptions = HOOKS.Tally(world, depth.enough), HOOKS.Exceptions(EXCEPTIONS["admin"])
     tokens = (handle.token, ADMIN_TOKEN)
-    given = settings(server, tokens, ("examples", "coverage", "fuzzing"), examples, contract)
+    given = settings(server, tokens, ("examples", "coverage", "fuzzing"), depth.examples, contract)
     found = run(loaded(copy.deepcopy(contract), given), known, tally, exceptions)
     print(f"{found.calls} calls")  # noqa: T201 - as above
     assert not found.failures, "\n\n".join(found.failures[:SHOWN])
     assert missed(tally, contract) == {}
-    if examples >= ENOUGH_TO_NEED_ALL:
+    if depth.is_full:
         assert exceptions.unneeded() == set()
 
 

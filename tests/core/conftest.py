@@ -25,6 +25,7 @@ from servesim.core.draws import Draws, Stream
 from servesim.core.endpoint import Deployed, Endpoint
 from servesim.core.errors import Rejected
 from servesim.core.limits import Limits
+from servesim.core.minutes import Minutes
 from servesim.core.model_commands import AddModel
 from servesim.core.profile import FAITHFUL
 from servesim.core.registry import ModelVersion, Registry
@@ -50,6 +51,7 @@ PICTURES = {
     Registry: lambda registry: [registry._ever, registry.revision, registry.restricted, picture(registry.models)],
     Directory: lambda directory: [directory.revision, picture(directory.members)],
     Traffic: lambda traffic: picture(traffic._seconds),
+    Minutes: lambda minutes: [picture(one._asdict()) for one in minutes.between(0, 10**15)],
     Limits: lambda limits: [picture(limits._windows), list(limits._operations)],
     Deployed: lambda one: [one.version, one.entity, one.deployment.id, one.deployment.phase],
     # What was worked out before is nobody's business.

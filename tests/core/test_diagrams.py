@@ -2,7 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from servesim.core import deployment, endpoint
+from servesim.core import deployment, endpoint, enrolment, model_endpoint
 from servesim.core.diagrams import page
 
 PAGE = Path(__file__).parents[2] / "docs" / "lifecycle.md"
@@ -17,7 +17,7 @@ def test_the_page_shows_every_entry_once():
     rows = [line for line in page().splitlines() if line.startswith("| ") and not line.startswith("| In")]
     expected = [
         f"| {left} | {signal} | {entered} |"
-        for table in (deployment.TABLE, endpoint.TABLE)
+        for table in (deployment.TABLE, endpoint.TABLE, model_endpoint.TABLE, enrolment.TABLE)
         for (left, signal), entered in table.items()
     ]
     assert rows == expected

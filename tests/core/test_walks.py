@@ -12,7 +12,7 @@ from hypothesis import Phase as Stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from servesim.core import commands
+from servesim.core import calendar, commands
 from servesim.core.access import ADMINS, Grantee, Level, Member, Principal, grantee_of
 from servesim.core.capacity import range_of
 from servesim.core.commands import (
@@ -55,6 +55,8 @@ from servesim.core.commands import (
 from servesim.core.deployment import BROKEN, UP, WAITING, Phase
 from servesim.core.draws import Stream
 from servesim.core.endpoint import DEPLOYED_KEPT, EVENTS_KEPT, EndpointPhase
+from servesim.core.enrolment import Step as EnrolmentStep
+from servesim.core.enrolment import next_of
 from servesim.core.errors import Rejected
 from servesim.core.eventlog import LOG_LINES
 from servesim.core.faults import Fault
@@ -74,17 +76,37 @@ from servesim.core.model_commands import (
     UpdateModelVersion,
     UpdateRegisteredModel,
 )
+from servesim.core.model_compute import Compute
+from servesim.core.model_endpoint import GENERATIONS, EndpointState
+from servesim.core.model_endpoint_commands import (
+    AdmitVersion,
+    ChangeCompute,
+    DisableModel,
+    EnableModel,
+    MoveEnrolment,
+    RestartUpdate,
+)
 from servesim.core.profile import FAITHFUL, LIMITS, MINUTE
-from servesim.core.registry import Details, ModelVersion, Packed, Status
+from servesim.core.registry import ACTIVE, Details, ModelVersion, Packed, Status
 from servesim.core.registry import Stage as ModelStage
 from servesim.core.routing import TicketState
 from servesim.core.spread import Spread
+from servesim.core.timeline import START_MS
 from servesim.core.traffic import WINDOW_S
 from servesim.generations.ga import render_endpoint
 
-TIGHT = replace(FAITHFUL, queue_limit=3, parallel_limit=40, qps_limit=30, operation_limit=1_000, limits=LIMITS)
+DATED = tuple(
+    one._replace(no_new_from=START_MS + 20 * 60 * MINUTE, retired_on=START_MS + 30 * 60 * MINUTE)
+    if one.what == calendar.LEGACY
+    else one
+    for one in calendar.CALENDAR
+)
+TIGHT = replace(
+    FAITHFUL, queue_limit=3, parallel_limit=40, qps_limit=30, operation_limit=1_000, limits=LIMITS, calendar=DATED
+)
 ENDPOINTS = ("e", "f")
 MODELS = ("w", "main.ml.u")
+PREVIEW = calendar.SERVERLESS_PREVIEW
 BOB = Principal("bob", "Bob")
 ROBOT = Principal("robot", "Robot", "ServicePrincipal")
 
@@ -122,6 +144,7 @@ class Walk:
     def go(self, steps, *, checked):
         actions = [self.create, self.rare, self.suspend, self.aside, *[self.put, self.load, self.registry] * 2]
         actions += [self.pass_time, self.request, self.end] * 4
+        actions += [self.retired] * 3
         for _ in range(steps):
             command = self.any_of(actions)()
             if command is None:
@@ -191,7 +214,7 @@ class Walk:
     def trouble(self):
         fault = Fault(
             self.any_of(["fail", "delay", "hang"]),
-            self.any_of([None, *ENDPOINTS]),
+            self.any_of([None, *ENDPOINTS, "model-endpoint/m", "model/m"]),
             self.any_of([None, None, "a", "b"]),
             self.any_of(["", "ordered"]),
             self.choose(4) * MINUTE,
@@ -308,7 +331,63 @@ class Walk:
         grants = ((grantee_of(BOB), self.any_of(list(ModelLevel))), (grantee_of(self.ana), ModelLevel.CAN_MANAGE))
         return SetModelPermissions(found, who, grants, self.choose(2) > 0)
 
+    def retired(self):
+        """Models are served as the retired generations do it."""
+        generation, who = self.any_of([*sorted(GENERATIONS), PREVIEW]), self.any_of([None, None, None, self.ana, BOB])
+        model, version = self.any_of(["m", "m", "m", "w", "no"]), self.any_of(["1", "2", "3", "Staging", "Production"])
+        compute = Compute(self.any_of(["Small", "Large"]), self.choose(2) > 0)
+        stage = self.any_of(ACTIVE) if GENERATIONS[generation].by_stage else None
+        failed = [
+            (endpoint.model.name, number)
+            for endpoint in self.world.model_endpoints.values()
+            for number, served in endpoint.served.items()
+            if served.failure
+        ]
+        if self.choose(2):
+            # Half of the time somebody scores, or moves a version that is served.
+            move = TransitionStage(model, self.any_of("123"), None, self.any_of(list(ModelStage)), self.choose(2) > 0)
+            return self.any_of([AdmitVersion(generation, model, version, who, self.choose(2) > 0), move])
+        return self.any_of(
+            [
+                EnableModel(generation, model, who, self.choose(2) > 0, ((stage, compute),)),
+                EnableModel(generation, model, None),
+                MoveEnrolment(next_of(self.world.enrolment) or self.any_of(list(EnrolmentStep)), who),
+                DisableModel(self.any_of(["legacy", "legacy", PREVIEW]), model, who),
+                RestartUpdate(PREVIEW, *self.any_of([*failed, *failed, (model, version)]), None),
+                ChangeCompute(generation, model, who, stage, compute),
+                ChangeCompute(generation, model, None, stage, compute),
+            ]
+        )
+
     # --- what holds ---
+
+    def check_model_endpoints(self):
+        living = {one.id for one in self.world.model_endpoints.values() if one.state is not EndpointState.ENDED}
+        assert set(self.world.model_endpoints_by_id) == living
+        for (generation, name), endpoint in self.world.model_endpoints.items():
+            assert (endpoint.generation.name, endpoint.model.name) == (generation, name)
+            assert endpoint.state is EndpointState.READY or not (endpoint.served or endpoint.aliases)
+            assert (endpoint.starting is not None) == (endpoint.state is EndpointState.PENDING)
+            assert len(endpoint.events) <= EVENTS_KEPT
+            self.check_served(endpoint)
+
+    def check_served(self, endpoint):
+        rule, stages = endpoint.generation, {one.number: one.stage for one in endpoint.model.versions.values()}
+        for number, served in endpoint.served.items():
+            assert self.world.deployments[served.deployment.id] is served.deployment
+            assert served.next is None or served.next.phase not in UP | BROKEN
+            assert (served.next is None) <= (not served.retried)
+            assert bool(served.next_compute) == bool(served.next or served.failure)
+            assert stages.get(number) in rule.serves or number in endpoint.aliases.values()
+        if endpoint.state is EndpointState.READY:
+            ready = [one for one in endpoint.model.versions.values() if one.model and one.status is Status.READY]
+            assert {one.number for one in ready if one.stage in rule.serves} <= set(endpoint.served)
+        for stage, number in endpoint.aliases.items():
+            there = [one for one in endpoint.served if stages.get(one) is stage]
+            up = [one for one in there if endpoint.served[one].deployment.phase in UP | WAITING]
+            best = up if rule.ready_aliases else there
+            assert number == (max(best, key=int) if best else number)
+            assert number in endpoint.served
 
     def check_registry(self):
         registry = self.world.registry
@@ -327,6 +406,7 @@ class Walk:
     def check(self):
         self.check_progress()
         self.check_registry()
+        self.check_model_endpoints()
         for endpoint in self.world.endpoints.values():
             self.check_endpoint(endpoint)
             self.check_rights(endpoint)
@@ -427,6 +507,9 @@ class Walk:
                 found = {model.number: model for model in self.world.registry.models.values()}.get(int(due.endpoint_id))
                 version = found and found.versions.get(due.deployment_id)
                 assert version is None or version.due == timer.due
+            elif due.what in {Alarm.MODEL_ENDPOINT_UP, Alarm.SURFACE_ENDS}:
+                endpoint = self.world.model_endpoints_by_id[due.endpoint_id]
+                assert timer in (endpoint.starting, endpoint.ending)
             elif due.what is Alarm.CALL_DELAY:
                 assert self.world.faults.waits[due.request].timer == timer
             elif due.what in {Alarm.EXECUTION_LIMIT, Alarm.ANSWER_DUE}:
@@ -439,6 +522,10 @@ class Walk:
             endpoint = self.world.by_id.get(deployment.endpoint_id)
             configs = (endpoint.active, endpoint.pending) if endpoint else ()
             named = any(deployment in self.deployments(config) for config in configs)
+            model = self.world.model_endpoints_by_id.get(deployment.endpoint_id)
+            if model is not None:
+                served = model.served.get(deployment.spec.name)
+                named = served is not None and deployment in (served.deployment, served.next)
             waits = deployment.timers or self.is_loading(deployment)
             assert named != (deployment.phase in {Phase.LEAVING, Phase.DRAINING})
             assert named or waits
@@ -457,6 +544,9 @@ class Walk:
         """Delete everything and let time pass: nothing may be left."""
         for name in list(self.world.endpoints):
             self.world.execute(DeleteEndpoint(name))
+        for generation, model in list(self.world.model_endpoints):
+            if self.world.model_endpoints[generation, model].state is not EndpointState.ENDED:
+                self.world.execute(DisableModel(generation, model, None))
         for effect in self.loading:
             self.world.execute(LoadFinished(effect.deployment_id))
         self.loading.clear()
@@ -467,6 +557,7 @@ class Walk:
             self.world.effects.clear()
         left = (self.world.deployments, self.world.tickets, self.world.endpoints, self.world.by_id)
         assert left == ({}, {}, {}, {})
+        assert self.world.model_endpoints_by_id == {}
 
 
 # A counterexample is not made smaller: forty commands are short enough, and that would take minutes.
@@ -553,6 +644,8 @@ def test_the_sessions_reach_every_phase(labs, ana):
     assert {f"deployment {phase}" for phase in Phase} <= said
     assert {"update failed", "update canceled", "create failed", "create canceled", "config serving"} <= said
     assert {"endpoint stopped", "endpoint started", "fault", "permissions changed", "principal removed"} <= said
+    assert {f"model endpoint {state}" for state in set(EndpointState) - {EndpointState.FAILED}} <= said
+    assert {"stage points to", "compute updated", "compute update failed", "update restarted"} <= said
 
 
 @pytest.mark.parametrize("seed", range(5))

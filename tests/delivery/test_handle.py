@@ -82,6 +82,17 @@ def test_what_only_mlflow_can_check_is_501_and_names_the_extra(servesim):
     assert "servesim[mlflow]" in answer["message"]
 
 
+def test_a_version_has_the_stage_that_is_said(servesim):
+    servesim.models.stub("m", stage="Production")
+    servesim.models.function("m", lambda rows: rows, stage="Staging")
+    servesim.models.stub("m")
+    assert [row["stage"] for row in servesim.models.list("m")] == ["Production", "Staging", "None"]
+    with pytest.raises(ValueError, match="'Prod' is not a valid Stage"):
+        servesim.models.stub("m", stage="Prod")
+    with pytest.raises(ValueError, match="whose versions have no stage: use aliases"):
+        servesim.models.stub("main.ml.m", stage="Production")
+
+
 def test_versions_count_up_unless_named(servesim):
     assert servesim.models.stub("m") == "1"
     assert servesim.models.stub("m", version=7) == "7"

@@ -1,4 +1,4 @@
-"""Console sessions of pages, run as they stand.
+"""Console sessions of pages, run as they stand; and the workspaces of the published documents.
 
 A module that has the text of a page in ``PAGE`` takes ``example``: each command of the page's ``console`` blocks, with
 what the page shows below it and what it printed when all of them ran, one after the other, in a shell and a folder of
@@ -8,9 +8,14 @@ their own. If the first starts a server, the shell has the lines that the server
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
+import http.client
+import json
 import os
 import re
+import shlex
+import string
 import subprocess
 import sys
 from pathlib import Path
@@ -133,3 +138,150 @@ def run_commands(commands, before, folder, environment):
         timeout=280,
     )
     return done.stdout.split("\036")[1:]
+
+
+# --- the published documents: see from_the_ui.py --------------------------------------------------
+
+ADMIN_TOKEN = "admin-of-documents"
+SPAN = re.compile(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^`]*|servesim [^`]*)`")
+"""What a docstring says that is called or run."""
+ASKED: pytest.StashKey[list[str]] = pytest.StashKey()
+
+
+class Curled(NamedTuple):
+    """The arguments of a curl command that say what it asks."""
+
+    method: str
+    url: str
+    body: str | None
+
+    @classmethod
+    def of(cls, words):
+        given = iter(words)
+        method, url, body = None, "", None
+        for word in given:
+            if word == "-X":
+                method = next(given)
+            elif word in {"-d", "--data"}:
+                body = next(given)
+            elif word in {"-u", "-H"}:
+                next(given)
+            elif not word.startswith("-"):
+                url = word
+        return cls(method or ("GET" if body is None else "POST"), url, body)
+
+
+class World:
+    """A workspace in which the calls of a document are made, by whoever, and what was asked of it."""
+
+    def __init__(self, handle, asked):
+        """Ask a workspace; keep what is asked in a list of lines."""
+        self.sim = handle
+        self.clock, self.models, self.principals = handle.clock, handle.models, handle.principals
+        self.asked = asked
+        self.headers = None  # of the last answer
+
+    def ask(self, method, path, body=None, *, token=None, text=None):
+        """Make a call; return its status and its document."""
+        self._note(method, path, json.dumps(body) if text is None and body is not None else text)
+        path = path.replace("{id}", self.sim.workspace.name) if path.startswith("/_servesim") else path
+        token = ADMIN_TOKEN if path.startswith("/_servesim") else token or self.sim.token
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        connection = http.client.HTTPConnection(self.sim.host.removeprefix("http://"), timeout=60)
+        try:
+            connection.request(method, path, text if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            self.headers = answer.headers
+            got = answer.read()
+            return answer.status, json.loads(got) if got else None
+        finally:
+            connection.close()
+
+    def do(self, method, path, body=None, **options):
+        """Make a call that is answered 200; return its document."""
+        status, document = self.ask(method, path, body, **options)
+        assert status == 200, (method, path, document)
+        return document
+
+    def until(self, path, is_so, body=None):
+        """Poll until it is so; return the last document. Time moves because somebody asks."""
+        for _ in range(100):
+            document = self.do("GET", path, body)
+            if is_so(document):
+                return document
+        raise AssertionError(document)
+
+    def move(self, model, version, stage, *, archive=False, **options):
+        """Move a version of a model of the workspace registry to a stage."""
+        body = {"name": model, "version": version, "stage": stage, "archive_existing_versions": archive, **options}
+        return self.do("POST", "/api/2.0/mlflow/databricks/model-versions/transition-stage", body)
+
+    def curl(self, line, **variables):
+        """Run a published curl line as it stands; return the JSON that it printed."""
+        environment = {name: text for name, text in os.environ.items() if not name.startswith(POINTING)}
+        environment |= {"NO_PROXY": "*", "no_proxy": "*", "CURL_HOME": os.devnull, **variables}
+        words = [string.Template(word).safe_substitute(variables) for word in shlex.split(line.replace("\\\n", " "))]
+        method, url, body = Curled.of(words[1:])
+        self._note(method, url.removeprefix(self.sim.host), body)
+        done = subprocess.run(
+            ["sh", "-c", line], env=environment, capture_output=True, text=True, check=True, timeout=60
+        )
+        return json.loads(done.stdout)
+
+    def run(self, line, code=0):
+        """Run a command of servesim against this workspace; return what it printed to standard output."""
+        from click.testing import CliRunner
+
+        from servesim.delivery.cli import main
+
+        self.asked.append(line)
+        variables = {
+            "SERVESIM_URL": self.sim.host,
+            "SERVESIM_ADMIN_TOKEN": ADMIN_TOKEN,
+            "SERVESIM_WORKSPACE": self.sim.workspace.name,
+            "DATABRICKS_HOST": self.sim.host,
+            "DATABRICKS_TOKEN": self.sim.token,
+        }
+        done = CliRunner().invoke(main, shlex.split(line)[1:], env=variables, catch_exceptions=False)
+        assert done.exit_code == code, done.output
+        return done.stdout
+
+    def _note(self, method, path, body):
+        self.asked.append(f"{method} {path}")
+        if body is not None:
+            with contextlib.suppress(ValueError):
+                self.asked.append(f"{method} {path} {json.dumps(json.loads(body))}")
+
+
+@pytest.fixture(scope="session")
+def published_server():
+    """One server for every document: its workspaces are told apart by their tokens."""
+    from servesim.delivery.handle import LocalServer
+
+    with LocalServer() as local:
+        local.server.admin_token = ADMIN_TOKEN
+        yield local
+
+
+@pytest.fixture
+def opens(request, published_server):
+    """Open workspaces by their options."""
+    asked, opened = request.node.stash.setdefault(ASKED, []), []
+
+    def open_one(**options):
+        opened.append(published_server.open(**options))
+        return World(opened[-1], asked)
+
+    yield open_one
+    for handle in opened:
+        handle.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Have a test make the calls and run the commands that its docstring says."""
+    result = yield
+    said = [" ".join(one.split()) for one in SPAN.findall(pyfuncitem.obj.__doc__ or "")]
+    asked = pyfuncitem.stash.get(ASKED, [])
+    assert [one for one in said if one not in asked] == [], f"said, and not among what was asked: {asked}"
+    return result

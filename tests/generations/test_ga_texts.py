@@ -8,6 +8,7 @@ import pytest
 
 import servesim
 from servesim.core.errors import Code, Rejected
+from servesim.core.model_endpoint import GENERATIONS
 from servesim.generations.ga_texts import LISTED, QUOTED, TEXTS, describe
 
 SOURCES = sorted(Path(servesim.__file__).parent.rglob("*.py"))
@@ -15,14 +16,28 @@ DERIVED = {"hint"}
 """Placeholders that are made of other fields."""
 
 
+MADE_BY = {"Rejected": set(), "retired": {"what", "since", "now", "instead", "link"}}
+"""What makes a refusal, and the fields that it adds by itself."""
+
+
 def raised():
     """Yield every ``Rejected(Code.X, field=...)`` of the source: where, which code, which fields."""
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Rejected" and node.args:
-                code = node.args[0]
-                if isinstance(code, ast.Attribute):
-                    yield f"{path.name}:{node.lineno}", Code[code.attr], {word.arg for word in node.keywords}
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in MADE_BY:
+                fields = {word.arg for word in node.keywords} | MADE_BY[node.func.id]
+                for code in (code for part in node.args for code in codes(part)):
+                    yield f"{path.name}:{node.lineno}", code, fields
+
+
+def codes(node):
+    """Return the codes that an argument stands for: one, or that of each generation."""
+    match node:
+        case ast.Attribute(value=ast.Name(id="Code"), attr=name):
+            return {Code[name]}
+        case ast.Attribute(attr="not_enabled" | "version_missing" as name):
+            return {getattr(generation, name) for generation in GENERATIONS.values()}
+    return set()
 
 
 def placeholders(template):

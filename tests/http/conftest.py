@@ -69,6 +69,11 @@ class Wire:
         assert got.json["state"]["ready"] == "READY"
         return got
 
+    def move(self, model, version, stage, *, archive=False) -> None:
+        """Move a version of a model of the workspace registry to a stage."""
+        moved = {"name": model, "version": version, "stage": stage, "archive_existing_versions": archive}
+        assert self.call("POST", "/api/2.0/mlflow/databricks/model-versions/transition-stage", moved).status == 200
+
     def score(self, name="fraud", served=None, body=None) -> Answer:
         """Ask for one prediction."""
         inner = f"/served-models/{served}" if served else ""
@@ -81,6 +86,12 @@ def wire(servesim) -> Wire:
     for version in (1, 2):
         servesim.models.stub("main.ml.fraud", "constant", value=version)
     return Wire(servesim)
+
+
+@pytest.fixture
+def make_wire():
+    """Make the wire of a workspace that a test has opened itself."""
+    return Wire
 
 
 @pytest.fixture(scope="module")

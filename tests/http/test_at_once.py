@@ -114,6 +114,50 @@ def test_the_answer_and_the_record_are_those_of_a_request_that_waited(servesim_s
     assert len(kept[0]) == 20
 
 
+RETIRED = """
+start: "2025-07-01T09:00:00Z"
+serverless_preview: enabled
+models:
+  - {name: churn, version: 1, stub: {constant: 1}, stage: Production}
+  - {name: tide, version: 1, stub: {constant: 2}, stage: Staging}
+  - {name: old, version: 1, stub: {constant: 3}, stage: Staging, mlflow_version: "1.28.0"}
+  - {name: slow, version: 1, stub: {constant: 3}, stage: Staging, service_time: 1s}
+enabled_models:
+  - {name: churn, generation: legacy}
+  - {name: tide, generation: serverless_preview}
+  - {name: old, generation: legacy}
+  - {name: slow, generation: legacy}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "waits"),
+    [
+        ("/model/churn/Production/invocations", False),
+        ("/model/churn/1/invocations/", False),
+        ("/model-endpoint/t%69de/Staging/invocations?q=1", False),
+        ("/model-endpoint/tide/2/invocations", True),
+        ("/model-endpoint/churn/1/invocations", True),
+        ("/model/nothing/1/invocations", True),
+        ("/model/old/Staging/invocations", True),
+        ("/model/slow/Staging/invocations", True),
+    ],
+)
+def test_a_retired_surface_answers_at_once_as_if_it_had_waited(servesim_server, awaited, tmp_path, path, waits):
+    world = tmp_path / "world.yaml"
+    world.write_text(RETIRED, encoding="utf-8")
+    said, kept = [], []
+    for chunked in (False, True):
+        with servesim_server.open(scenario=world, seed=7) as handle, contextlib.ExitStack() as stack:
+            line = Line(handle, stack)
+            said.append(line.ask(line.request(BODY, JSON, path=path, chunked=chunked)))
+            kept.append([record for record in handle.workspace.record if record.kind == "scoring"])
+        assert len(awaited) == waits + chunked
+    assert said[0] == said[1]
+    assert kept[0] == kept[1]
+    assert b"\r\nDeprecation: " in said[0]
+
+
 @pytest.mark.parametrize(
     "sent",
     [

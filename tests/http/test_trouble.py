@@ -304,3 +304,38 @@ def test_a_workspace_that_is_made_begins_with_its_faults_and_again_after_a_reset
     wrong = {"workspace": "other", "faults": [{"effect": "reset", "operation": "nothing"}]}
     status, body = server.call("POST", "/_servesim/v1/workspaces", wrong, admin=True)
     assert (status, b"faults[0]: operation 'nothing' is unknown" in body) == (400, True), body
+
+
+# --- the retired generations ----------------------------------------------------------------------
+
+
+@pytest.mark.servesim(serverless_preview="enabled")
+def test_calls_about_one_model_are_struck_wherever_they_name_it(wire):
+    for name in ("iris", "other"):
+        wire.handle.models.stub(name)
+    head = "/api/2.0/mlflow/endpoints-v2/"
+    wire.handle.faults.add("status", operation="preview_enable", endpoint="model-endpoint/iris", status=503)
+    wire.handle.faults.add("status", operation="preview_get_status", endpoint="model-endpoint/iris", status=500)
+    statuses = [
+        wire.call(*call).status
+        for call in (
+            ("POST", head + "enable", {"registered_model_name": "iris"}),
+            ("POST", head + "enable", {"registered_model_name": "other"}),
+            ("GET", head + "get-status?registered_model_name=iris"),
+            ("GET", head + "get-status", {"registered_model_name": "iris"}),
+            ("GET", head + "get-status", {"registered_model_name": "other"}),
+            ("POST", head + "enable", b"[1]"),
+        )
+    ]
+    assert statuses == [503, 200, 500, 500, 200, 400]
+
+
+@pytest.mark.servesim(serverless_preview="enabled")
+def test_scoring_requests_to_a_version_are_struck(wire):
+    wire.handle.models.stub("iris")
+    wire.move("iris", "1", "Staging")
+    wire.call("POST", "/api/2.0/mlflow/endpoints-v2/enable", {"registered_model_name": "iris"})
+    wire.handle.clock.advance("1h")
+    wire.handle.faults.add("status", operation="query", endpoint="model-endpoint/iris", entity="1", status=500, times=1)
+    path = "/model-endpoint/iris/Staging/invocations"
+    assert [wire.call("POST", path, {"inputs": [1]}).status for _ in range(2)] == [500, 200]

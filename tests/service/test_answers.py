@@ -162,7 +162,7 @@ def raised():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Rejected":
                 [code] = [one.attr for one in node.args if isinstance(one, ast.Attribute)] or [None]
-                if code is not None:
+                if code in Code.__members__:  # that of a generation has no name here
                     yield Code[code], {one.arg for one in node.keywords}
 
 

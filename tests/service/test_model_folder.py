@@ -169,6 +169,30 @@ print(mlflow.models.Model.load(sys.argv[1]).signature.to_dict())
     assert json.loads(facts.example or "") == {"inputs": [[0.0, 0.0]]}
 
 
+@pytest.mark.parametrize(
+    ("lines", "mlflow"),
+    [
+        (["mlflow==1.28.0"], "1.28.0"),
+        (["MLFlow[databricks]==1.28.0 ; python_version > '3'", "scikit-learn"], "1.28.0"),
+        (["mlflow-skinny<2"], "1.30"),
+        (["mlflow"], "3.17.2"),
+        (["scikit-learn==1.9.1"], "3.17.2"),
+        (["mlflow @ https://example.com/mlflow.whl"], "3.17.2"),
+    ],
+)
+def test_the_mlflow_of_its_environment_is_the_one_that_this_asks_for(folder, lines, mlflow):
+    facts = read_model(folder(conda=conda_of(*lines)))
+    assert facts.mlflow == mlflow
+    assert facts.of(ModelVersion("m", "1", "mlflow", facts.path)).mlflow == mlflow
+    where = folder(conda=None, requirements="\n".join(lines))
+    (where / "conda.yaml").unlink(missing_ok=True)
+    assert read_model(where).mlflow == mlflow
+
+
+def test_nothing_says_which_mlflow_it_has(folder):
+    assert read_model(folder(mlmodel="flavors: {python_function: {}}", conda=conda_of("mlflow"))).mlflow == ""
+
+
 # --- what no container can be built of --------------------------------------------------------------
 
 RECORDED = "Environment file conda.yaml does not specify mlflow as a dependency."

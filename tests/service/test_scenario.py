@@ -46,6 +46,15 @@ def write(folder: Path, text: str, name: str = "world.yaml") -> Path:
     return path
 
 
+def test_stubs_say_which_mlflow_their_environment_has(tmp_path, servesim_server: LocalServer):
+    world = "models:\n  - {name: iris, stub: echo, mlflow_version: 1.28.0}\n  - {name: iris, stub: echo}\n"
+    with servesim_server.open(scenario=write(tmp_path, world)) as sim:
+        registry = sim.workspace.world.registry
+        assert [registry.get("iris", number).mlflow for number in ("1", "2")] == ["1.28.0", ""]
+    with pytest.raises(DocumentError, match="mlflow_version"):
+        read_scenarios([write(tmp_path, "models: [{name: iris, stub: echo, mlflow_version: soon}]")])
+
+
 @pytest.mark.sdk
 def test_a_world_begins_serving(tmp_path, servesim_server: LocalServer):
     with servesim_server.open(scenario=write(tmp_path, WORLD)) as sim:
@@ -288,4 +297,4 @@ def test_the_schema_knows_every_value_of_a_profile_and_each_has_its_evidence():
 @pytest.mark.parametrize("path", sorted(shipped("scenarios").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_shipped_scenario_begins(path, servesim_server: LocalServer):
     with servesim_server.open(scenario=path) as sim:
-        assert sim.workspace.world.endpoints
+        assert sim.workspace.world.endpoints or sim.workspace.world.model_endpoints

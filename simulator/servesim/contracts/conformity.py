@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import jsonschema_rs
 
 from servesim.contracts.documents import SURFACES, document
-from servesim.contracts.operations import Operation, anywhere, find, resolved, responses
+from servesim.contracts.operations import Operation, anywhere, ended, find, resolved, responses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,12 +58,20 @@ def response_violations(
         known = anywhere(path)
     else:
         name, known = operation.id, responses(operation)
+        if _has_ended(name, status, content_type, body):
+            return []
     if (found := known.get(str(status))) is None:
         allowed = ", ".join(sorted(known))
         return [Violation(name, "status", f"{status} is not among {allowed}")]
     pointer, response = found
     wrong = _content(name, "response", pointer, response, content_type, body)
     return wrong if headers is None else [*wrong, *_missing_headers(name, response, headers)]
+
+
+def _has_ended(name: str, status: int, content_type: str, body: bytes) -> bool:
+    """Tell whether an answer says that a date has ended its operation."""
+    found = ended().get(str(status))
+    return found is not None and not _content(name, "response", *found, content_type, body)
 
 
 def request_violations(

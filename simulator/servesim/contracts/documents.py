@@ -12,9 +12,9 @@ from servesim.service.shipped import shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SURFACES = ("control", "data", "workspace", "registry", "unity_catalog", "scoring", "admin")
-OF_A_WORKSPACE = ("control", "data", "workspace", "registry", "unity_catalog")
+OF_A_WORKSPACE = ("control", "data", "workspace", "registry", "unity_catalog", "serverless_preview", "legacy")
 """Surfaces that a workspace has; the others are of other servers."""
+SURFACES = (*OF_A_WORKSPACE, "scoring", "admin")
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 """Keys of a path's operations; the others are parameters and texts."""
 

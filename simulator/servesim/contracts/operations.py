@@ -73,6 +73,11 @@ def anywhere(path: str) -> dict[str, tuple[str, dict[str, Any]]]:
     return _found(f"/x-anywhere/{index}/responses", rule["responses"])
 
 
+def ended() -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return, as ``responses`` does, what any operation is answered with once a date has ended it."""
+    return _found("/x-ended/responses", document()["x-ended"]["responses"])
+
+
 def _found(pointer: str, given: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
     return {str(status): resolved(f"{pointer}/{status}", response) for status, response in given.items()}
 

@@ -18,6 +18,7 @@ from servesim.core.access import (  # noqa: TC001 - a command that was written d
 )
 from servesim.core.faults import Fault  # noqa: TC001 - commands are rebuilt from their annotations
 from servesim.core.model_commands import ModelCommand
+from servesim.core.model_endpoint_commands import ModelEndpointCommand
 from servesim.core.registry import ModelVersion  # noqa: TC001 - commands are rebuilt from their annotations
 
 
@@ -52,6 +53,8 @@ class Alarm(StrEnum):
     SCALE_DOWN = "scale down"
     CALL_DELAY = "call delay"
     REGISTERED = "registered"
+    MODEL_ENDPOINT_UP = "model endpoint up"
+    SURFACE_ENDS = "surface ends"
 
 
 class Due(NamedTuple):
@@ -92,6 +95,8 @@ class ConfigRequest:
 
     entities: tuple[EntitySpec, ...]
     routes: tuple[Route, ...] | None = None
+    auto_capture: str = ""
+    """The older inference table, as JSON; empty for none."""
 
 
 Tags = tuple[tuple[str, str | None], ...]
@@ -336,6 +341,7 @@ class MoveTo(NamedTuple):
 
 Command = (
     ModelCommand
+    | ModelEndpointCommand
     | CreateEndpoint
     | UpdateConfig
     | CancelUpdate

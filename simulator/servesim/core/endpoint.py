@@ -106,6 +106,8 @@ class Config:
     entities: tuple[ServedEntity, ...]
     routes: tuple[Route, ...]
     started: int
+    auto_capture: str = ""
+    """The older inference table, as JSON; empty for none."""
 
     def find(self, name: str) -> ServedEntity | None:
         """Return the entity of that name."""

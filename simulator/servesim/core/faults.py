@@ -24,7 +24,9 @@ FAULT_LIMIT = 1_000
 
 DEPLOYMENT = "deployment"
 QUERY = "query"
-QUERIES = ("query_endpoint", "query_served_entity")
+OF_MODELS = {"model-endpoint": "query_preview_version", "model": "query_legacy_version"}
+"""The operations that score with a registered model, by what the names of their endpoints begin with."""
+QUERIES = ("query_endpoint", "query_served_entity", *OF_MODELS.values())
 """The operations that are meant by a query."""
 STALE_READS = ("get_endpoint", "list_endpoints", "get_permissions")
 """The operations whose answer can be an old one."""

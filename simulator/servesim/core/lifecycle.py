@@ -50,7 +50,7 @@ def on_signal_due(world: Workspace, due: Due) -> None:
 
 
 def _note(world: Workspace, deployment: Deployment, detail: str = "", *, what: str = "") -> None:
-    endpoint = world.by_id.get(deployment.endpoint_id)
+    endpoint = world.owner(deployment)
     what = what or _ENTERED[deployment.phase]
     if endpoint is None:
         world.note(what, deployment.endpoint, deployment.spec.name, detail)
@@ -128,7 +128,9 @@ def _drawn(world: Workspace, stream: str, deployment: Deployment, ordinal: int, 
 
 
 def _building(world: Workspace, deployment: Deployment) -> None:
-    delay = _drawn(world, "build", deployment, 0, world.profile.container_build_ms)
+    owner = world.model_endpoints_by_id.get(deployment.endpoint_id)
+    span = getattr(world.profile, owner.generation.build_span) if owner else world.profile.container_build_ms
+    delay = _drawn(world, "build", deployment, 0, span)
     deployment.doom = container.problem(world, deployment.model)
     ends = Signal.BUILD_FAILED if deployment.doom else Signal.BUILT
     _after(world, deployment, delay + _ordered_delay(deployment), ends)

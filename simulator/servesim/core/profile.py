@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
+from servesim.core.calendar import CALENDAR, Ending
+
 SECOND = 1_000
 MINUTE = 60 * SECOND
 
@@ -58,6 +60,11 @@ class Profile:
     express_environment_limit_bytes: int = 10**9
     registered_model_limit: int = 5_000
     model_version_limit: int = 10_000
+    preview_enable_ms: tuple[int, int] = (2 * MINUTE, 2 * MINUTE)
+    cluster_start_ms: tuple[int, int] = (4 * MINUTE, 4 * MINUTE)
+    environment_build_ms: tuple[int, int] = (5 * MINUTE, 5 * MINUTE)
+    preview_state_words: str = "observed"
+    calendar: tuple[Ending, ...] = CALENDAR
     limits: tuple[str, ...] = ("concurrency", "parallel", "rates")
 
     def with_limits(self, which: str) -> Profile:
@@ -100,6 +107,15 @@ EVIDENCE: dict[str, Evidence] = {
     ),
     "registered_model_limit": Evidence("chosen", "limits are published for Unity Catalog, of a metastore"),
     "model_version_limit": Evidence("chosen", "limits are published for Unity Catalog, of a metastore"),
+    "preview_enable_ms": Evidence("chosen", "its page says a few minutes until an enabled model is ready"),
+    "cluster_start_ms": Evidence("observed", "clients of legacy serving waited about four minutes"),
+    "environment_build_ms": Evidence(
+        "chosen", "legacy serving builds an environment for each version; nobody says for how long"
+    ),
+    "preview_state_words": Evidence(
+        "observed", "ENDPOINT_STATE_READY on the wire; its page prints READY (`documented`)"
+    ),
+    "calendar": Evidence("documented", "each date has its own evidence"),
     "limits": Evidence("chosen", "all are documented; the two that few tests expect have to be asked for"),
 }
 
@@ -119,6 +135,9 @@ INSTANT = replace(
     inference_table_delay_ms=0,
     replica_start_ms=(0, 0),
     staging_ms=(0, 0),
+    preview_enable_ms=(0, 0),
+    cluster_start_ms=(0, 0),
+    environment_build_ms=(0, 0),
     limits=(),
     endpoint_limit=UNLIMITED,
     entity_limit=UNLIMITED,
@@ -143,6 +162,9 @@ LOAD = replace(
     deploy_timeout_large_gpu_ms=MINUTE,
     inference_table_delay_ms=SECOND,
     staging_ms=(SECOND, SECOND),
+    preview_enable_ms=(SECOND, SECOND),
+    cluster_start_ms=(SECOND, SECOND),
+    environment_build_ms=(SECOND, SECOND),
 )
 """``faithful`` for load tests in real time: what takes minutes takes seconds; limits and counts stay."""
 

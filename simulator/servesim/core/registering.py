@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from servesim.core import model_endpoints, model_rollout
 from servesim.core import model_rules as rules
 from servesim.core.access import grantee_of
 from servesim.core.commands import Alarm, Due
@@ -38,6 +39,7 @@ def add(world: Workspace, command: AddModel) -> None:
     """Register a version that was declared or imported."""
     world.registry.add(command.model, world.timeline.now, command.details)
     world.note("model added", "", command.model.name, command.model.version)
+    model_rollout.follow(world, world.registry.model(command.model.name))
 
 
 def create_model(world: Workspace, command: CreateRegisteredModel) -> RegisteredModel:
@@ -80,7 +82,8 @@ def _rename(world: Workspace, model: RegisteredModel, name: str) -> None:
     if name in world.registry.models:
         raise Rejected(Code.MODEL_EXISTS, model=name)
     models, restricted = world.registry.models, world.registry.restricted
-    del models[model.name]
+    before = model.name
+    del models[before]
     if model.name in restricted:
         restricted[name] = restricted.pop(model.name)
     model.name = name
@@ -88,6 +91,7 @@ def _rename(world: Workspace, model: RegisteredModel, name: str) -> None:
     for version in model.versions.values():
         if version.model is not None:
             version.model = replace(version.model, name=name)
+    model_rollout.rename(world, before, name)
 
 
 def delete_model(world: Workspace, command: DeleteRegisteredModel) -> RegisteredModel:
@@ -96,6 +100,7 @@ def delete_model(world: Workspace, command: DeleteRegisteredModel) -> Registered
     require(world, command.principal, model, ModelLevel.CAN_MANAGE)
     for version in model.versions.values():
         _check_inactive(model, version)
+    model_endpoints.forget(world, model)
     del world.registry.models[model.name]
     world.registry.restricted.pop(model.name, None)
     world.registry.touch(model, world.timeline.now)
@@ -216,6 +221,7 @@ def _finished(world: Workspace, model: RegisteredModel, version: Version, error:
     _change(world, model, version)
     what = "model version failed" if version.model is None else "model version registered"
     world.note(what, "", _full(model.name, version.number), error)
+    model_rollout.follow(world, model)
 
 
 def update_version(world: Workspace, command: UpdateModelVersion) -> Version:
@@ -244,14 +250,15 @@ def delete_version(world: Workspace, command: DeleteModelVersion) -> Version:
     model.aliases = {alias: number for alias, number in model.aliases.items() if number != version.number} or NOTHING
     world.registry.touch(model, world.timeline.now)
     _note(world, "model version deleted", command.principal, _full(model.name, version.number))
+    model_rollout.follow(world, model)
     return version
 
 
 def transition(world: Workspace, command: TransitionStage) -> Version:
     """Move a version to a stage, and the others there to Archived if that was asked for.
 
-    Raise STAGE_IN_UC, MODEL_MISSING, VERSION_MISSING, MODEL_NOT_PERMITTED, ARCHIVE_INACTIVE or BAD_FIELD. No endpoint
-    changes by it: documented.
+    Raise STAGE_IN_UC, MODEL_MISSING, VERSION_MISSING, MODEL_NOT_PERMITTED, ARCHIVE_INACTIVE or BAD_FIELD. No GA
+    endpoint changes by it: documented.
     """
     if in_unity_catalog(command.name):
         raise Rejected(Code.STAGE_IN_UC, model=command.name)
@@ -272,6 +279,7 @@ def transition(world: Workspace, command: TransitionStage) -> Version:
     _change(world, model, version)
     subject = f"{_full(model.name, version.number)} {command.stage}"
     _note(world, "model version moved", command.principal, subject)
+    model_rollout.follow(world, model)
     return version
 
 

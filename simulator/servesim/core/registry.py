@@ -83,6 +83,8 @@ class ModelVersion:
     """Normalized names of the libraries that a container build installs."""
     packed: Packed | None = None
     """None for one that was registered without its environment."""
+    mlflow: str = ""
+    """The MLflow version that its environment declares, by which legacy serving speaks; empty for the newest."""
 
 
 class Details(NamedTuple):

@@ -69,21 +69,22 @@ def admit(world: Workspace, command: Admit) -> Ticket:
         started=now,
     )
     if world.faults.queries and not striking.strike_request(world, ticket, config):
-        _turn_away(world, ticket, Rejected(Code.NOT_SERVED, endpoint=endpoint.name), "by a fault")
+        turn_away(world, ticket, Rejected(Code.NOT_SERVED, endpoint=endpoint.name), "by a fault")
         return ticket
-    _seat(world, ticket, deployment, timed=command.timed)
+    seat(world, ticket, deployment, timed=command.timed)
     return ticket
 
 
-def _seat(world: Workspace, ticket: Ticket, deployment: Deployment, *, timed: bool) -> None:
+def seat(world: Workspace, ticket: Ticket, deployment: Deployment, *, timed: bool) -> None:
+    """Give a request its slot, let it wait for one, or refuse it."""
     if deployment.phase is Phase.READY and not deployment.held and capacity.has_slot(world, deployment):
         capacity.start(world, deployment, ticket)
     elif deployment.phase is not Phase.READY and deployment.phase not in _HOLDING:
         refusal = Rejected(Code.NOT_SERVED, endpoint=ticket.endpoint)
-        _turn_away(world, ticket, refusal, f"deployment {deployment.phase}")
+        turn_away(world, ticket, refusal, f"deployment {deployment.phase}")
         return
     elif not capacity.queue(world, deployment, ticket):
-        _turn_away(world, ticket, capacity.full(world, deployment), "queue full")
+        turn_away(world, ticket, capacity.full(world, deployment), "queue full")
         tickets.count(world, ticket, TOO_MANY)
         return
     else:
@@ -95,7 +96,8 @@ def _seat(world: Workspace, ticket: Ticket, deployment: Deployment, *, timed: bo
         ticket.timer = world.timeline.schedule(world.profile.execution_limit_ms, due)
 
 
-def _turn_away(world: Workspace, ticket: Ticket, refusal: Rejected, why: str) -> None:
+def turn_away(world: Workspace, ticket: Ticket, refusal: Rejected, why: str) -> None:
+    """Refuse a request that has never held a deployment."""
     ticket.state = TicketState.REFUSED
     ticket.refusal = refusal
     ticket.ended = world.timeline.now

@@ -55,7 +55,7 @@ def begin(
     retire(world, endpoint, given_up)
     endpoint.versions += 1
     kept, fresh = _split(world, endpoint, principal, request)
-    _next_config(world, endpoint, principal, routes, kept=kept, fresh=fresh)
+    _next_config(world, endpoint, principal, routes, kept=kept, fresh=fresh, auto_capture=request.auto_capture)
     move(world, endpoint, signal)
     for deployment in fresh:
         if phase is Phase.BUILDING:
@@ -79,11 +79,12 @@ def _next_config(
     *,
     kept: list[ServedEntity],
     fresh: list[Deployment],
+    auto_capture: str,
 ) -> None:
     now = world.timeline.now
     made = [ServedEntity(one.spec, one.id, principal, now) for one in fresh]
     entities = sorted([*kept, *made], key=lambda entity: entity.spec.name)
-    endpoint.pending = Config(endpoint.versions, tuple(entities), routes, now)
+    endpoint.pending = Config(endpoint.versions, tuple(entities), routes, now, auto_capture)
     for one in [*(world.deployments[entity.deployment_id] for entity in kept), *fresh]:
         endpoint.deployed = keep(endpoint.deployed, Deployed(endpoint.versions, one.spec.name, one), DEPLOYED_KEPT)
     world.happened(endpoint, "config asked for", principal.name, _numbered(endpoint.versions))
@@ -95,7 +96,8 @@ def put_stopped(world: Workspace, endpoint: Endpoint, command: UpdateConfig, rou
     endpoint.versions += 1
     specs = sorted(command.config.entities, key=lambda spec: spec.name)
     fresh = deploy(world, endpoint, specs, [command.principal] * len(specs))
-    _next_config(world, endpoint, command.principal, routes, kept=[], fresh=fresh)
+    capture = command.config.auto_capture
+    _next_config(world, endpoint, command.principal, routes, kept=[], fresh=fresh, auto_capture=capture)
     for deployment in fresh:
         before = left.find(deployment.spec.name) if left else None
         deployment.built = before is not None and before.spec == deployment.spec and _was_built(world, before)
@@ -181,11 +183,8 @@ def shows_fault(world: Workspace, endpoint: Endpoint) -> bool:
 # --- what happens to an update --------------------------------------------------------------------
 
 
-def on_deployment_moved(world: Workspace, deployment: Deployment, *, seen: bool) -> None:
+def on_deployment_moved(world: Workspace, endpoint: Endpoint, deployment: Deployment, *, seen: bool) -> None:
     """Work out what a deployment's new phase means for its endpoint; ``seen`` if a reader can tell."""
-    endpoint = world.by_id.get(deployment.endpoint_id)
-    if endpoint is None:
-        return
     if seen:
         show(world, endpoint)
     if endpoint.pending is None or not endpoint.in_transition:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from servesim.core.commands import Alarm, Due
-from servesim.core.faults import DEPLOYMENT, QUERIES, UNHEARD, Asked, Wait
+from servesim.core.faults import DEPLOYMENT, OF_MODELS, QUERIES, UNHEARD, Asked, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -109,7 +109,7 @@ def split_of(
     return next((order.fault.split for order in fitting if order.would_strike()), ())
 
 
-def strike_request(world: Workspace, ticket: Ticket, config: Config) -> bool:
+def strike_request(world: Workspace, ticket: Ticket, config: Config | None) -> bool:
     """Strike a scoring request that is about to be seated; return whether it is let in."""
     seen = config if world.faults.skews else None
     asked = _asked(ticket.endpoint, ticket.entity, seen, ticket.principal, named=ticket.draw is None)
@@ -122,7 +122,9 @@ def strike_request(world: Workspace, ticket: Ticket, config: Config) -> bool:
 
 def _asked(endpoint: str, entity: str, config: Config | None, principal: Principal | None, *, named: bool) -> Asked:
     entities = frozenset(one.spec.name for one in config.entities) if config and not named else frozenset[str]()
-    return Asked(QUERIES[named], endpoint, entity, principal.name if principal else "", entities)
+    head, of_model, _ = endpoint.partition("/")
+    operation = OF_MODELS[head] if of_model else QUERIES[named]
+    return Asked(operation, endpoint, entity, principal.name if principal else "", entities)
 
 
 # --- calls of the control plane -------------------------------------------------------------------

@@ -47,7 +47,8 @@ def start(world: Workspace, command: StartEndpoint) -> Endpoint:
     config = endpoint.active
     if config is None or endpoint.phase is not EndpointPhase.STOPPED:
         raise Rejected(Code.NOT_STOPPED, endpoint=endpoint.name)
-    request = ConfigRequest(tuple(entity.spec for entity in config.entities), config.routes)
+    specs = tuple(entity.spec for entity in config.entities)
+    request = ConfigRequest(specs, config.routes, config.auto_capture)
     rollout.check(world, endpoint.creator, request)
     world.happened(endpoint, "endpoint started")
     principal = command.principal or endpoint.creator

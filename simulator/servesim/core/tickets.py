@@ -20,14 +20,16 @@ def count(world: Workspace, ticket: Ticket, status: int) -> None:
     if deployment.traffic is None:
         deployment.traffic = Traffic()
     deployment.traffic.note(now, status, now - ticket.admitted, ticket.started - ticket.admitted)
+    if world.model_endpoints_by_id and (owner := world.model_endpoints_by_id.get(deployment.endpoint_id)):
+        owner.count(deployment, now, status, now - ticket.admitted)
 
 
-def refuse_held(world: Workspace, deployment: Deployment) -> None:
-    """Refuse every request that a deployment holds, the oldest first."""
+def refuse_held(world: Workspace, deployment: Deployment, refusal: Rejected | None = None) -> None:
+    """Refuse every request that a deployment holds, the oldest first; with NOT_SERVED unless told otherwise."""
     while deployment.held:
         ticket = deployment.held.pop(next(iter(deployment.held)))
-        refusal = Rejected(Code.NOT_SERVED, endpoint=ticket.endpoint)
-        refuse(world, ticket, f"deployment {deployment.phase}", refusal)
+        why = refusal or Rejected(Code.NOT_SERVED, endpoint=ticket.endpoint)
+        refuse(world, ticket, f"deployment {deployment.phase}", why)
 
 
 def refuse(world: Workspace, ticket: Ticket, why: str, refusal: Rejected) -> None:

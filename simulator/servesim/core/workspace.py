@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from servesim.core import (
     capacity,
+    enrolment,
     express,
     faults,
     lifecycle,
     model_access,
+    model_endpoints,
+    model_requests,
+    model_rollout,
     permissions,
     registering,
     requests,
@@ -65,6 +69,7 @@ from servesim.core.commands import (
 from servesim.core.deployment import UP, Deployment
 from servesim.core.draws import Draws
 from servesim.core.endpoint import EVENTS_KEPT
+from servesim.core.enrolment import Enrolment
 from servesim.core.errors import Code, Rejected
 from servesim.core.eventlog import DETAIL_CHARACTERS, LOG_LINES, LogLine, keep
 from servesim.core.limits import Limits
@@ -83,6 +88,14 @@ from servesim.core.model_commands import (
     UpdateModelVersion,
     UpdateRegisteredModel,
 )
+from servesim.core.model_endpoint_commands import (
+    AdmitVersion,
+    ChangeCompute,
+    DisableModel,
+    EnableModel,
+    MoveEnrolment,
+    RestartUpdate,
+)
 from servesim.core.profile import FAITHFUL, Profile
 from servesim.core.registry import Registry
 from servesim.core.timeline import START_MS, Timeline
@@ -91,6 +104,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from servesim.core.endpoint import Endpoint
+    from servesim.core.model_endpoint import ModelEndpoint
     from servesim.core.routing import Ticket
 
 
@@ -104,8 +118,13 @@ class Workspace:
         profile: Profile = FAITHFUL,
         start: int = START_MS,
         private_libraries: frozenset[str] = frozenset(),
+        enrolment: Enrolment = Enrolment.NOT_ENROLLED,
     ) -> None:
-        """Begin empty at an instant (milliseconds since 1970); no container build can install the private libraries."""
+        """Begin empty at an instant (milliseconds since 1970).
+
+        No container build can install the private libraries; ``enrolment`` is how far the workspace has come towards
+        the serverless preview.
+        """
         self.profile = profile
         self.draws = Draws(seed)
         self.timeline = Timeline(start)
@@ -122,6 +141,10 @@ class Workspace:
         """Grows with every change that a reader of any endpoint could see."""
         self.endpoints: dict[str, Endpoint] = {}
         self.by_id: dict[str, Endpoint] = {}
+        self.model_endpoints: dict[tuple[str, str], ModelEndpoint] = {}
+        """Of the retired generations, by the generation's name and the model's, with those that a date has ended."""
+        self.model_endpoints_by_id: dict[str, ModelEndpoint] = {}
+        self.enrolment = enrolment
         self.deployments: dict[str, Deployment] = {}
         self.tickets: dict[int, Ticket] = {}
         self.effects: deque[LoadModel] = deque()
@@ -131,7 +154,7 @@ class Workspace:
         """How many lines were ever written to the log: the number of its newest line."""
         self.recorder: Callable[[Command], None] | None = None
         self.tickets_given = 0
-        self._ids = {kind: self.draws.stream("id", kind) for kind in ("endpoint", "deployment")}
+        self._ids = {kind: self.draws.stream("id", kind) for kind in ("endpoint", "deployment", "model endpoint")}
         self._counts = dict.fromkeys(self._ids, 0)
 
     def execute(self, command: Command) -> Any:
@@ -188,7 +211,7 @@ class Workspace:
         self.logged += 1
         self.log.append(LogLine(self.timeline.now, what, endpoint, subject, detail[:DETAIL_CHARACTERS]))
 
-    def happened(self, endpoint: Endpoint, what: str, subject: str = "", detail: str = "") -> None:
+    def happened(self, endpoint: Endpoint | ModelEndpoint, what: str, subject: str = "", detail: str = "") -> None:
         """Write a line that belongs to an endpoint's own history as well."""
         self.note(what, endpoint.name, subject, detail)
         endpoint.events = keep(endpoint.events, self.log[-1], EVENTS_KEPT)
@@ -198,9 +221,16 @@ class Workspace:
         self._counts[kind] += 1
         return self._ids[kind].hexadecimal(self._counts[kind])
 
+    def owner(self, deployment: Deployment) -> Endpoint | ModelEndpoint | None:
+        """Return the endpoint that a deployment is of, of whichever generation; None once that is gone."""
+        return self.by_id.get(deployment.endpoint_id) or self.model_endpoints_by_id.get(deployment.endpoint_id)
+
     def deployment_moved(self, deployment: Deployment, *, seen: bool) -> None:
         """Let the deployment's endpoint know of its new phase; ``seen`` if a reader can tell."""
-        rollout.on_deployment_moved(self, deployment, seen=seen)
+        if (endpoint := self.by_id.get(deployment.endpoint_id)) is not None:
+            rollout.on_deployment_moved(self, endpoint, deployment, seen=seen)
+        elif (model := self.model_endpoints_by_id.get(deployment.endpoint_id)) is not None:
+            model_rollout.on_deployment_moved(self, model, deployment, seen=seen)
 
 
 # --- time, models and remarks: what needs no module of its own -------------------------------------
@@ -251,6 +281,8 @@ _ON_DUE: dict[Signal | Alarm, Callable[[Workspace, Due], None]] = {
     Alarm.REPLICA_UP: capacity.replica_up,
     Alarm.SCALE_DOWN: capacity.scale_down,
     Alarm.REGISTERED: registering.registered,
+    Alarm.MODEL_ENDPOINT_UP: model_endpoints.start_over,
+    Alarm.SURFACE_ENDS: model_endpoints.surface_ends,
 }
 
 _HANDLERS: dict[type, Callable[[Workspace, Any], Any]] = {
@@ -267,6 +299,12 @@ _HANDLERS: dict[type, Callable[[Workspace, Any], Any]] = {
     SetAlias: registering.set_alias,
     SetModelPermissions: model_access.change,
     StageDeployment: express.stage,
+    EnableModel: model_endpoints.enable,
+    DisableModel: model_endpoints.disable,
+    ChangeCompute: model_endpoints.change_compute,
+    RestartUpdate: model_endpoints.restart,
+    AdmitVersion: model_requests.admit,
+    MoveEnrolment: enrolment.move,
     CreateEndpoint: updates.create,
     UpdateConfig: updates.update,
     CancelUpdate: updates.cancel,

@@ -97,6 +97,8 @@ class Servesim(Whereabouts):
         self.secrets = parts.SecretsHandle(server, self._does.secrets)
         self.principals = parts.PrincipalsHandle(server, self._does.principals)
         self.faults = parts.FaultsHandle(server, self._does.faults)
+        self.serverless_preview = parts.ServerlessPreviewHandle(server, self._does.serverless_preview)
+        self.model_endpoints = parts.ModelEndpointsHandle(server, self._does.model_endpoints)
 
     @cached_property
     def aio(self) -> AsyncServesim:
@@ -154,6 +156,8 @@ class AsyncServesim(Whereabouts):
         self.secrets = parts.AsyncSecretsHandle(server, does.secrets)
         self.principals = parts.AsyncPrincipalsHandle(server, does.principals)
         self.faults = parts.AsyncFaultsHandle(server, does.faults)
+        self.serverless_preview = parts.AsyncServerlessPreviewHandle(server, does.serverless_preview)
+        self.model_endpoints = parts.AsyncModelEndpointsHandle(server, does.model_endpoints)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def client(self) -> WorkspaceClient:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol
 from servesim.core.commands import CancelUpdate, SetModelAccess
 from servesim.core.errors import Rejected
 from servesim.core.model_commands import AddModel
+from servesim.core.registry import Details, Stage, in_unity_catalog
 from servesim.delivery.complaints import refuse_complaints
 from servesim.generations import ga_texts
 from servesim.models.stubs import Behaviour, Stub
@@ -216,7 +217,7 @@ class ModelOperations:
         """Hold on to a workspace's registry."""
         self._workspace = workspace
 
-    async def stub(
+    async def stub(  # noqa: PLR0913 - what can be said of a version, each by its name
         self,
         name: str,
         behaviour: Behaviour = "echo",
@@ -227,16 +228,21 @@ class ModelOperations:
         signature: dict[str, str] | Signature | None = None,
         example: Any = None,
         service_time: Any = None,
+        mlflow_version: str = "",
+        stage: str | None = None,
     ) -> str:
         """Register a version that answers by rule and return its number; raise ValueError.
 
         ``behaviour``: ``constant`` gives ``value`` for every row, ``echo`` the row, ``hash`` a number from the
         row's content, ``fail`` the 400 of a model that raised ``message``. ``service_time`` is the simulated time that
-        a request takes: ``"40ms"``, or ``{"median": "40ms", "p99": "200ms"}``.
+        a request takes: ``"40ms"``, or ``{"median": "40ms", "p99": "200ms"}``. ``mlflow_version`` is that of its
+        environment, by which legacy serving tells its requests. ``stage`` is ``Staging``, ``Production`` or
+        ``Archived``, in the workspace registry.
         """
         stub = Stub(behaviour, value) if message is None else Stub(behaviour, value, message)
         number = self._number(name, version)
-        return self._add(taking(stub_version(name, number, stub, signature, example), service_time))
+        model = stub_version(name, number, stub, signature, example, mlflow=mlflow_version)
+        return self._add(taking(model, service_time), stage)
 
     async def function(
         self,
@@ -247,15 +253,19 @@ class ModelOperations:
         signature: dict[str, str] | Signature | None = None,
         example: Any = None,
         service_time: Any = None,
+        mlflow_version: str = "",
+        stage: str | None = None,
     ) -> str:
         """Register a version that a Python callable answers for and return its number; raise ValueError.
 
         It is called as ``function(rows)`` or ``function(rows, params)``, in a thread, never on the server's loop.
-        What it raises is the 400 of a model that raised. ``service_time`` is as for ``stub``.
+        What it raises is the 400 of a model that raised. ``service_time``, ``mlflow_version`` and ``stage`` are as for
+        ``stub``.
         """
         key = self._workspace.models.keep(function)
         number = self._number(name, version)
-        return self._add(taking(function_version(name, number, key, signature, example), service_time))
+        model = function_version(name, number, key, signature, example, mlflow=mlflow_version)
+        return self._add(taking(model, service_time), stage)
 
     async def mlflow(self, name: str, path: str, *, version: str | int | None = None, python: str | None = None) -> str:
         """Register a version that a real MLflow model answers for, in a worker process; return its number.
@@ -275,8 +285,11 @@ class ModelOperations:
         self._workspace.clock.now()
         return [row for row in model_rows(self._workspace.world) if name in {None, row["name"]}]
 
-    def _add(self, model: ModelVersion) -> str:
-        self._workspace.clock.execute(AddModel(model))
+    def _add(self, model: ModelVersion, stage: str | None = None) -> str:
+        if stage is not None and in_unity_catalog(model.name):
+            message = f"{model.name} is in Unity Catalog, whose versions have no stage: use aliases"
+            raise ValueError(message)
+        self._workspace.clock.execute(AddModel(model, Details(stage=Stage(stage or Stage.NONE))))
         return model.version
 
     def _number(self, name: str, version: str | int | None) -> str:

@@ -14,6 +14,7 @@ from servesim.delivery.operations import (
     blocking,
 )
 from servesim.delivery.pending import StartOperations
+from servesim.delivery.retired import ModelEndpointOperations, ServerlessPreviewOperations
 from servesim.delivery.staging import FaultOperations, PrincipalOperations, SecretOperations
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Operations:
         self.secrets = SecretOperations(workspace)
         self.principals = PrincipalOperations(server.server.hub, workspace)
         self.faults = FaultOperations(workspace)
+        self.serverless_preview = ServerlessPreviewOperations(workspace)
+        self.model_endpoints = ModelEndpointOperations(workspace)
         self.start = StartOperations(workspace)
 
 
@@ -156,3 +159,37 @@ class AsyncFaultsHandle(Part[FaultOperations]):
     list = awaiting(FaultOperations.list)
     report = awaiting(FaultOperations.report)
     unused = awaiting(FaultOperations.unused)
+
+
+class ServerlessPreviewHandle(Part[ServerlessPreviewOperations]):
+    """How a workspace comes to have the serverless preview."""
+
+    state = blocking(ServerlessPreviewOperations.state)
+    step = blocking(ServerlessPreviewOperations.step)
+    enable = blocking(ServerlessPreviewOperations.enable)
+
+
+class ModelEndpointsHandle(Part[ModelEndpointOperations]):
+    """The registered models that a retired generation serves."""
+
+    enable = blocking(ModelEndpointOperations.enable)
+    disable = blocking(ModelEndpointOperations.disable)
+    list = blocking(ModelEndpointOperations.list)
+    calendar = blocking(ModelEndpointOperations.calendar)
+
+
+class AsyncServerlessPreviewHandle(Part[ServerlessPreviewOperations]):
+    """How a workspace comes to have the serverless preview, for coroutines."""
+
+    state = awaiting(ServerlessPreviewOperations.state)
+    step = awaiting(ServerlessPreviewOperations.step)
+    enable = awaiting(ServerlessPreviewOperations.enable)
+
+
+class AsyncModelEndpointsHandle(Part[ModelEndpointOperations]):
+    """The registered models that a retired generation serves, for coroutines."""
+
+    enable = awaiting(ModelEndpointOperations.enable)
+    disable = awaiting(ModelEndpointOperations.disable)
+    list = awaiting(ModelEndpointOperations.list)
+    calendar = awaiting(ModelEndpointOperations.calendar)

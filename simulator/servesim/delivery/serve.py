@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from servesim.core.enrolment import Enrolment
 from servesim.core.profile import PROFILES
 from servesim.delivery.defaults import DEFAULT_ADMIN_TOKEN, DEFAULT_TOKEN
 from servesim.delivery.extras import MissingExtra
@@ -139,6 +140,26 @@ DEFAULTS = WorkspaceSettings()
     default=DEFAULTS.model_serving,
     type=click.Choice(["enabled", "disabled"]),
     help="With disabled, every serving call is refused as in a workspace without model serving.",
+)
+@option(
+    "--date",
+    "dates",
+    multiple=True,
+    metavar="WHAT=DATE",
+    help="When something ends, e.g. legacy=2026-04-01, or legacy=2026-03-01/2026-04-01 for no new ones from the first "
+    "day on, or legacy=never. WHAT is legacy, serverless_preview, operation:NAME, field:OPERATION:PATH or "
+    "value:OPERATION:PATH=JSON: docs/dates.md.",
+)
+@option(
+    "--sunset-headers/--no-sunset-headers",
+    default=DEFAULTS.sunset_headers,
+    help="Whether answers announce the end of what they rest on (Deprecation, Sunset, Link).",
+)
+@option(
+    "--serverless-preview",
+    default=str(DEFAULTS.serverless_preview),
+    type=click.Choice([str(state) for state in Enrolment]),
+    help="How far the workspace has come towards the serverless preview (endpoints-v2); further on by the admin API.",
 )
 @option(
     "--token-lifetime",

@@ -60,10 +60,10 @@ def render_endpoint(
         "state": _state(world, endpoint),
     }
     if endpoint.active:
-        document["config"] = _config(world, endpoint.active)
+        document["config"] = _config(world, endpoint, endpoint.active)
     if endpoint.pending:
         document["pending_config"] = {
-            **_config(world, endpoint.pending),
+            **_config(world, endpoint, endpoint.pending),
             "start_time": _whole_seconds(endpoint.pending.started),
         }
     return {
@@ -192,7 +192,7 @@ def _state(world: Workspace, endpoint: Endpoint) -> dict[str, str]:
     }
 
 
-def _config(world: Workspace, config: Config) -> dict[str, Any]:
+def _config(world: Workspace, endpoint: Endpoint, config: Config) -> dict[str, Any]:
     return {
         "served_entities": [_entity(world, entity, "entity") for entity in config.entities],
         "served_models": [_entity(world, entity, "model") for entity in config.entities],
@@ -207,7 +207,17 @@ def _config(world: Workspace, config: Config) -> dict[str, Any]:
             ]
         },
         "config_version": config.version,
+        **({"auto_capture_config": _capture(endpoint, config.auto_capture)} if config.auto_capture else {}),
     }
+
+
+def _capture(endpoint: Endpoint, auto_capture: str) -> dict[str, Any]:
+    """Return the older inference table with its state, as documented; its table's name and status are chosen."""
+    asked = json.loads(auto_capture)
+    prefix = asked["table_name_prefix"] or endpoint.name
+    table = f"{asked['catalog_name']}.{asked['schema_name']}.{prefix}_payload"
+    state = {"payload_table": {"name": table, "status": "READY", "status_message": ""}}
+    return {**asked, "table_name_prefix": prefix, "state": state}
 
 
 def _entity(world: Workspace, entity: ServedEntity, kind: str) -> dict[str, Any]:

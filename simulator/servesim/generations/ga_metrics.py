@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from servesim.core.deployment import Phase
 from servesim.core.errors import Code, Rejected
 from servesim.core.traffic import BOUNDS_MS, WINDOW_S, Traffic
+from servesim.generations.replica_usage import IDLE_MEMORY, WHOLE, processor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,13 +27,7 @@ if TYPE_CHECKING:
     from servesim.core.traffic import Histogram, Window
     from servesim.core.workspace import Workspace
 
-IDLE_CPU = 2.3
-"""Percent that an idle Small endpoint was observed to use."""
-IDLE_MEMORY = 6.8
-"""The same of memory; no load was observed to change it."""
-
 _GPU = ("GPU", "MULTIGPU")
-_WHOLE = 100.0
 _WINDOW_MS = WINDOW_S * 1000
 
 
@@ -49,12 +44,12 @@ class _Entity(NamedTuple):
     def busy(self) -> float:
         """Percent of the provisioned concurrency that worked in the last minute."""
         able = self.concurrency * _WINDOW_MS
-        return min(_WHOLE, _WHOLE * self.window.work.total_ms / able) if able else 0.0
+        return min(WHOLE, WHOLE * self.window.work.total_ms / able) if able else 0.0
 
     @property
     def processor(self) -> float:
         """Percent in use: idle, and the rest as far as it is busy."""
-        return IDLE_CPU + (_WHOLE - IDLE_CPU) * self.busy / _WHOLE if self.up else 0.0
+        return processor(self.busy) if self.up else 0.0
 
     @property
     def memory(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -105,9 +106,6 @@ def _read_tag(fields: Fields) -> tuple[str, str | None]:
 
 
 def _read_config(fields: Fields) -> ConfigRequest:
-    capture = fields.inner("auto_capture_config")
-    if capture and capture.flag("enabled"):
-        raise Rejected(Code.INFERENCE_TABLE_RETIRED)
     entities, twins = fields.items("served_entities"), fields.items("served_models")
     if entities and twins:
         raise Rejected(Code.MIXED_TWINS)
@@ -117,7 +115,17 @@ def _read_config(fields: Fields) -> ConfigRequest:
         tuple(_read_entity(item, "entity") for item in entities)
         or tuple(_read_entity(item, "model") for item in twins),
         tuple(_read_route(route) for route in routes) or None,
+        _read_capture(fields),
     )
+
+
+def _read_capture(fields: Fields) -> str:
+    """Return the older inference table as JSON; one that is off is none, whatever else it says."""
+    capture = fields.inner("auto_capture_config")
+    if capture is None or not capture.flag("enabled"):
+        return ""
+    names = {name: capture.filled(name) for name in ("catalog_name", "schema_name")}
+    return json.dumps({**names, "table_name_prefix": capture.text("table_name_prefix", ""), "enabled": True})
 
 
 def _read_entity(fields: Fields, kind: str) -> EntitySpec:

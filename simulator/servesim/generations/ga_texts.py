@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from servesim.core.access import Level
 from servesim.core.errors import Code, Rejected
-from servesim.generations import registry_texts, scoring_texts
+from servesim.generations import date_texts, legacy_texts, registry_texts, scoring_texts, serverless_preview_texts
 from servesim.generations.text import INVALID, MISSING, Text
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 TEXTS: dict[Code, Text] = {
     **registry_texts.TEXTS,
     **scoring_texts.TEXTS,
+    **date_texts.TEXTS,
+    **serverless_preview_texts.TEXTS,
+    **legacy_texts.TEXTS,
     Code.NAME_INVALID: Text(
         *INVALID,
         "Endpoint name must be maximum 63 characters, and alphanumeric with hyphens and underscores allowed in between.",

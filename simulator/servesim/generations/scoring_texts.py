@@ -29,6 +29,27 @@ TEXTS: dict[Code, Text] = {
         "chosen",
         "the sentence that is recorded for an unknown endpoint",
     ),
+    Code.VERSION_NOT_SERVED: Text(
+        404,
+        "RESOURCE_DOES_NOT_EXIST",
+        "Nothing is served at {path}: {why}.",
+        "chosen",
+        "the answer for a version that is not served was never published; 404 is what clients waited out",
+    ),
+    Code.VERSION_NOT_UP: Text(
+        503,
+        "TEMPORARILY_UNAVAILABLE",
+        "{path} does not answer yet: {state}.",
+        "chosen",
+        "clients wait out 404 and 503 while a version is deployed; no body was ever published",
+    ),
+    Code.WRONG_SCORING_URL: Text(
+        404,
+        "RESOURCE_DOES_NOT_EXIST",
+        "Nothing is served at {path}. This model is served at {right}: a published page names the other URL.",
+        "chosen",
+        "the answer at the URL that the page slips into is not known",
+    ),
     Code.HELD_TOO_LONG: Text(
         504,
         "DEADLINE_EXCEEDED",

@@ -15,7 +15,7 @@ from yarl import URL
 
 from servesim.core.errors import Rejected
 from servesim.generations import ga_texts
-from servesim.http import admin_clock, admin_requests, admin_workspaces, admin_world
+from servesim.http import admin_clock, admin_model_endpoints, admin_requests, admin_workspaces, admin_world
 from servesim.http.admin_call import BASE, AdminCall, Operation, Refused, answer, missing
 from servesim.service.loopback import is_loopback
 
@@ -36,6 +36,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *admin_workspaces.OPERATIONS,
     *admin_clock.OPERATIONS,
     *admin_world.OPERATIONS,
+    *admin_model_endpoints.OPERATIONS,
     *admin_requests.OPERATIONS,
 )
 

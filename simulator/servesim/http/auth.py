@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from servesim.service.tokens import Grant, Tokens
 
 SCORING = "/serving-endpoints/"
+MODEL_SCORING = ("/model-endpoint/", "/model/")
+"""What the scoring paths of the retired generations begin with."""
+SCORED = (SCORING, *MODEL_SCORING)
 
 
 class Unauthenticated(Exception):  # noqa: N818 - an answer for the client, not a failure of ours

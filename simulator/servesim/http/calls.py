@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servesim.core.commands import NotSimulated
 from servesim.core.errors import Code, Rejected
+from servesim.http import dates
 from servesim.http.log import shown
 from servesim.payloads.decode import loads
 from servesim.payloads.refusal import Refused
@@ -33,6 +34,8 @@ class Call(NamedTuple):
     parameters: dict[str, str]
     kept: bytes | None = None
     """Its body, if that was read already."""
+    operation: str = ""
+    """What the contracts call it, where dates or faults ask for that."""
 
     @property
     def base_url(self) -> str:
@@ -40,7 +43,7 @@ class Call(NamedTuple):
         return f"{self.request.scheme}://{self.request.host}"
 
     async def json(self) -> Any:
-        """Read a control-plane body; raise MALFORMED_BODY or BODY_TOO_LARGE."""
+        """Read a control-plane body; raise MALFORMED_BODY, BODY_TOO_LARGE, or what is wrong with it by its dates."""
         body = await read_body(self.request, CONTROL_BODY_LIMIT) if self.kept is None else self.kept
         if not body:
             raise Rejected(Code.MALFORMED_BODY, reason="it is empty; send a JSON object")
@@ -50,6 +53,8 @@ class Call(NamedTuple):
             raise Rejected(Code.MALFORMED_BODY, reason=_first_line(refused.message)) from refused
         if not _is_finite(document):
             raise Rejected(Code.MALFORMED_BODY, reason="NaN and Infinity are not JSON")
+        if self.session.workspace.dates.rules:
+            dates.check_body(self, body, document)
         return document
 
 

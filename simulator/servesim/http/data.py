@@ -20,8 +20,11 @@ from servesim.service.instants import iso
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from servesim.core.access import Principal
     from servesim.core.timeline import Timer
+    from servesim.http.model_scoring import AskedVersion
     from servesim.models.answer import Answer
+    from servesim.service.gateway import Gateway
     from servesim.service.hub import HostedWorkspace, Session
 
 
@@ -39,6 +42,22 @@ class Asked(NamedTuple):
     """The served entity that it names."""
     content_type: str | None
 
+    def admit(self, gateway: Gateway, principal: Principal, *, at_once: bool = False) -> Ticket:
+        """Let it in; raise Rejected."""
+        return gateway.admit(self.endpoint, self.entity, principal, at_once=at_once)
+
+    def waits_for_nothing(self, gateway: Gateway, size: int, principal: Principal) -> bool:
+        """Tell whether it may be answered at once; ``size`` is the body's, in bytes."""
+        return gateway.waits_for_nothing(self.endpoint, size, principal)
+
+    @property
+    def place(self) -> str:
+        """What the next try of a refused one is known by."""
+        return self.endpoint
+
+    def protocol(self, _ticket: Ticket) -> None:
+        """Speak the newest protocol."""
+
 
 @lru_cache(maxsize=PATHS_KEPT)
 def asked_for(target: str, path: str, content_type: str | None) -> Asked | None:
@@ -53,32 +72,32 @@ def asked_for(target: str, path: str, content_type: str | None) -> Asked | None:
     return None
 
 
-def invoke_now(session: Session, asked: Asked, body: bytes) -> Reply:
-    """Answer a scoring request that waits for nothing (`Gateway.waits_for_nothing`), and keep it on record."""
+def invoke_now(session: Session, asked: Asked | AskedVersion, body: bytes) -> Reply:
+    """Answer a scoring request that waits for nothing, and keep it on record."""
     workspace, principal = session.workspace, session.principal
     gateway = workspace.gateway
     request_id = workspace.next_request_id()
     ticket: Ticket | None = None
     code: Code | None = None
     try:
-        ticket = gateway.admit(asked.endpoint, asked.entity, principal, at_once=True)
+        ticket = asked.admit(gateway, principal, at_once=True)
         answer = gateway.answer_now(ticket, body, asked.content_type)
     except Rejected as rejected:
         code, reply = rejected.code, _refused(workspace, asked.endpoint, rejected, request_id)
     else:
         assert answer is not None  # noqa: S101 - that is what waiting for nothing means
         reply = _reply(answer, ticket, request_id)
-    target, endpoint, entity, _ = asked
+    target, endpoint, entity = asked[:3]
     fields = (request_id, target, principal, endpoint, entity, body, reply, ticket, None, code)
     workspace.record.scored(workspace.world, fields)
     return reply
 
 
-async def invoke(request: web.BaseRequest, session: Session, asked: Asked) -> Reply:
+async def invoke(request: web.BaseRequest, session: Session, asked: Asked | AskedVersion) -> Reply:
     """Answer a scoring request, once its body has come and its model has answered, and keep it on record."""
     workspace, principal = session.workspace, session.principal
     world, gateway, record = workspace.world, workspace.gateway, workspace.record
-    target, endpoint, entity, content_type = asked
+    target, endpoint, entity, content_type = asked[:4]
     body = b""
     request_id = workspace.next_request_id()
     ticket: Ticket | None = None
@@ -86,11 +105,12 @@ async def invoke(request: web.BaseRequest, session: Session, asked: Asked) -> Re
     refused: Rejected | None = None
     try:
         body = await read_body(request, world.profile.payload_limit_bytes)
-        await gateway.heal(endpoint, principal)
-        ticket = gateway.admit(endpoint, entity, principal)
+        await gateway.heal(asked.place, principal)
+        ticket = asked.admit(gateway, principal)
         if ticket.state is TicketState.HELD:
             timer = waiting.timer_of(world, ticket)
-        reply = _reply(await gateway.answer(ticket, body, content_type), ticket, request_id)
+        answer = await gateway.answer(ticket, body, content_type, asked.protocol(ticket))
+        reply = _reply(answer, ticket, request_id)
     except HeldTooLong as held:
         refused = _held(held)
         reply = _refused(workspace, endpoint, refused, request_id)

@@ -12,7 +12,7 @@ from servesim.core.errors import Code, Rejected
 from servesim.generations.pages import fingerprint, read_token, token
 from servesim.http.calls import not_simulated
 from servesim.http.file_places import asks_for, sent_to
-from servesim.http.registry_calls import fields_of
+from servesim.http.parameters import fields_of
 from servesim.http.reply import FilePart, Reply, encode, error
 from servesim.service.artifact_folders import BLOCK_BYTES
 from servesim.service.clock import patience

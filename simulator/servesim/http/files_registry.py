@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from servesim.http.file_places import Place
 from servesim.http.files import PAGE, page_of
 from servesim.http.files_signed import sign
-from servesim.http.registry_calls import fields_of, readable_version
+from servesim.http.parameters import fields_of
+from servesim.http.registry_calls import readable_version
 from servesim.http.reply import Reply, encode
 from servesim.service.artifact_paths import confined
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 from servesim.core.errors import Code, Rejected
 from servesim.http.file_places import Place, named
 from servesim.http.files import send, store
-from servesim.http.registry_calls import fields_of
+from servesim.http.parameters import fields_of
 from servesim.http.reply import Reply, encode
 from servesim.service.signed import Signed
 

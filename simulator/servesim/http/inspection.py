@@ -23,7 +23,8 @@ def look(
     complaints: Counter[str], method: str, path: str, reply: Reply, *, validate: bool, strict: bool = False
 ) -> None:
     """Add to the complaints what is wrong with an answer: against its contract, and, if ``strict``, chosen."""
-    if reply.grade == ROUTE or (reply.trouble is not None and reply.grade == INJECTED):
+    is_ordered = reply.grade == INJECTED and (reply.trouble is not None or reply.status >= HTTPStatus.BAD_REQUEST)
+    if reply.grade == ROUTE or is_ordered:
         return  # not what the contracts speak of
     found = [*_breaches(method, path, reply)] if validate else []
     if strict and reply.grade == "chosen":

@@ -8,7 +8,8 @@ from servesim.core.model_access import ModelLevel, level_of
 from servesim.core.registry import Status
 from servesim.generations import registry_api
 from servesim.generations.search import search
-from servesim.http.registry_calls import done, fields_of, kept, listed, query_of, readable, readable_version, visible
+from servesim.http.parameters import fields_of
+from servesim.http.registry_calls import done, kept, listed, query_of, readable, readable_version, visible
 from servesim.http.reply import Reply, encode
 from servesim.service import registering
 

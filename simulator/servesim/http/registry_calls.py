@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from servesim.core.model_access import ModelLevel, level_of, require
 from servesim.core.registry import in_unity_catalog
 from servesim.generations import registry_api
-from servesim.generations.fields import Fields
 from servesim.generations.search import Query
 from servesim.http.kept import Kept
+from servesim.http.parameters import fields_of
 from servesim.http.reply import Reply, encode
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from servesim.core.model_commands import ModelCommand
     from servesim.core.registry import RegisteredModel, Version
     from servesim.core.workspace import Workspace
+    from servesim.generations.fields import Fields
     from servesim.http.calls import Call
 
 
@@ -27,21 +28,6 @@ _KEPT = Kept()
 def kept(model: RegisteredModel, key: object, make: Callable[[], dict[str, Any]]) -> bytes:
     """Return an answer about a model, made anew if the model is another by now."""
     return _KEPT.get(model, model.revision, key, lambda: encode(make()))
-
-
-async def fields_of(call: Call) -> Fields:
-    """Read what was sent: in a body, and for GET and DELETE in the query as well, which counts more."""
-    request = call.request
-    if request.method not in {"GET", "DELETE"}:
-        return Fields(await call.json())
-    query = request.query
-    asked: dict[str, Any] = {}
-    for name in query:
-        values = query.getall(name)
-        asked[name] = values if len(values) > 1 else values[0]
-    if request.can_read_body:
-        asked = {**Fields(await call.json()).values, **asked}
-    return Fields(asked)
 
 
 def readable(call: Call, name: str) -> RegisteredModel:

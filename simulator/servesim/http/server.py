@@ -13,8 +13,8 @@ from yarl import URL
 
 from servesim.core.errors import Rejected
 from servesim.generations import ga_texts
-from servesim.http import data, examples, login, oauth_paths, routed, serving, trouble
-from servesim.http.auth import SCORING, Unauthenticated, find_session, token_of
+from servesim.http import data, dates, examples, login, oauth_paths, routed, serving, trouble
+from servesim.http.auth import MODEL_SCORING, SCORED, SCORING, Unauthenticated, find_session, token_of
 from servesim.http.calls import Call, not_simulated
 from servesim.http.log import line, shown, wire_logger
 from servesim.http.reply import EVIDENCE_HEADER, Reply, encode, error, graded, refusal
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from aiohttp.http import RawRequestMessage
 
     from servesim.http.admin import Admin
+    from servesim.http.model_scoring import AskedVersion
     from servesim.http.rim import AnswerNow
     from servesim.service.hub import HostedWorkspace, Hub, Session
 
@@ -43,7 +44,11 @@ HEALTH = ADMIN + "/health"
 EXAMPLES = ADMIN + "/examples/"
 LEAST_GRACE_S = 0.01
 """aiohttp takes 0 for no limit at all, and would wait for whoever has connected and sends nothing."""
-SCORING_PATHS = (SCORING + "{name}/invocations", SCORING + "{name}/served-models/{entity}/invocations")
+SCORING_PATHS = (
+    SCORING + "{name}/invocations",
+    SCORING + "{name}/served-models/{entity}/invocations",
+    *(head + "{model}/{version}/invocations" for head in MODEL_SCORING),
+)
 SERVING = ("/api/2.0/serving-endpoints", "/api/2.0/permissions/serving-endpoints")
 """What the control plane's paths of model serving begin with."""
 
@@ -192,7 +197,9 @@ class Server:
             reply = self._refused(request.method, session, path, problem)
         if trouble.ends_token(reply):
             self.hub.tokens.end(token_of(request.headers.get("Authorization", "")))
-        if session is not None and not path.startswith(SCORING):
+        if session is not None:
+            reply = dates.told(reply, session.workspace, request, path)
+        if session is not None and not path.startswith(SCORED):
             await session.workspace.tidy_artifacts()
             sent = Sent(reply.status, reply.body, reply.content_type, reply.grade)
             managed = Managed(request.method, path, principal, sent, reply.trouble)
@@ -206,18 +213,20 @@ class Server:
         """Answer a POST if it is a scoring request that waits for nothing; None for any other."""
         path = message.path.partition("?")[0]
         session = self.hub.tokens.find_header(message.headers.get("Authorization", ""))
-        asked = data.asked_for(message.path, path, message.headers.get("Content-Type"))
+        asked = _asked_for(message.path, path, message.headers.get("Content-Type"))
         if session is None or asked is None or self.hub.models.senders.acting:
             return None
         workspace = session.workspace
         if (bound is not None and workspace is not bound) or workspace.serving_disabled:
             return None
-        if not workspace.gateway.waits_for_nothing(asked.endpoint, len(body), session.principal):
+        if not asked.waits_for_nothing(workspace.gateway, len(body), session.principal):
             return None
         try:
             reply = data.invoke_now(session, asked, body)
         except Exception as problem:  # noqa: BLE001 - as in `_answer`
             reply = self._refused(message.method, session, path, problem)
+        if not isinstance(asked, data.Asked):
+            reply = dates.announced(reply, workspace, asked.generation)
         reply = self._looked_at(session, message, path, reply)
         if self._log_call is not None:
             self._log_call(line(session.principal.name, message.method, path, reply))
@@ -264,10 +273,10 @@ class Server:
     def _dispatch(self, request: web.BaseRequest, session: Session, path: str) -> Coroutine[Any, Any, Reply]:
         """Return who answers: a scoring request, most of the traffic, is found without the routing table."""
         disabled = session.workspace.serving_disabled
-        if request.method == "POST" and path.startswith(SCORING):
-            if disabled:
+        if request.method == "POST" and path.startswith(SCORED):
+            if disabled and path.startswith(SCORING):
                 session.workspace.check_serving()
-            asked = data.asked_for(request.raw_path, path, request.headers.get("Content-Type"))
+            asked = _asked_for(request.raw_path, path, request.headers.get("Content-Type"))
             if asked is not None:
                 return data.invoke(request, session, asked)
         if disabled and path.startswith(SERVING):
@@ -288,11 +297,16 @@ class Server:
             raise not_simulated(request, session, advice)
         handler: Callable[[Call], Awaitable[Reply]] = found.handler  # type: ignore[assignment]  # one of the table
         call = Call(request, session, dict(found))
-        if session.workspace.world.faults.calls:
+        strikes, is_dated = session.workspace.world.faults.calls, session.workspace.dates.name_operations
+        if strikes or is_dated:
             resource = found.route.resource
             operation = operation_of(request.method, "" if resource is None else resource.canonical)
             if operation is not None:
-                return await trouble.answer(call, operation, handler)
+                call = call._replace(operation=operation)
+                if is_dated:
+                    dates.check_operation(call)
+                if strikes:
+                    return await trouble.answer(call, operation, handler)
         return await handler(call)
 
     def _refused(self, method: str, session: Session | None, path: str, problem: Exception) -> Reply:
@@ -313,6 +327,15 @@ class Server:
         logger.error("request %s failed: %s %s", request_id, method, shown(path, 500), exc_info=problem)
         message = ga_texts.BROKEN.format(request_id=request_id)
         return error(500, "INTERNAL_ERROR", message, request_id, "chosen")
+
+
+def _asked_for(target: str, path: str, content_type: str | None) -> data.Asked | AskedVersion | None:
+    """Return what a path of any generation asks to be scored; None for a path that asks for anything else."""
+    if not path.startswith(MODEL_SCORING):
+        return data.asked_for(target, path, content_type)
+    from servesim.http import model_scoring  # noqa: PLC0415 - a server starts sooner without it
+
+    return model_scoring.asked_for(target, path, content_type)
 
 
 def _is_discovery(method: str, path: str) -> bool:

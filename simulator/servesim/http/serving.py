@@ -6,7 +6,13 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from servesim.http import files_routes, registry_routes, unity_catalog_routes
+from servesim.http import (
+    files_routes,
+    legacy_routes,
+    registry_routes,
+    serverless_preview_routes,
+    unity_catalog_routes,
+)
 from servesim.http.later import later
 
 if TYPE_CHECKING:
@@ -35,6 +41,8 @@ def routes() -> list[tuple[str, str, Handler]]:
         *registry_routes.routes(),
         *unity_catalog_routes.routes(),
         *files_routes.routes(),
+        *serverless_preview_routes.routes(),
+        *legacy_routes.routes(),
         *_secrets_routes(),
     ]
 

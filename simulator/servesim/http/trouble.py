@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from servesim.core.commands import Strike
 from servesim.core.errors import Rejected
 from servesim.core.faults import UNHEARD
+from servesim.core.model_endpoint import LEGACY, SERVERLESS_PREVIEW, Generation, label
 from servesim.generations import ga_texts
 from servesim.http.auth import Unauthenticated
 from servesim.http.calls import CONTROL_BODY_LIMIT, read_body
@@ -30,6 +31,9 @@ CLIENT_GONE = 499
 """The status on record where none was sent: nobody's, as the connection has ended."""
 RESET, NO_ANSWER = -2, -1
 """In place of the number of bytes after which a connection ends: it is reset, or closed without an answer."""
+VERSION_NAME = "endpoint_version_name"
+_GENERATIONS = {"preview": SERVERLESS_PREVIEW, "legacy": LEGACY}
+"""By what the names of their operations begin with."""
 GARBLED = b"<garbled by a fault>"
 
 
@@ -65,22 +69,33 @@ async def answer(call: Call, operation: str, handler: Handler) -> Reply:
 async def _named(call: Call, operation: str) -> tuple[Call, _Named]:
     """Return which endpoint and entity a call is about, and the call with what was read of it to find out."""
     parameters = call.parameters
+    generation = _GENERATIONS.get(operation.partition("_")[0])
+    if generation is not None:
+        return await _model_named(call, generation)
     entity = parameters.get("entity", "")
     if operation == "create_endpoint":
         body = await read_body(call.request, CONTROL_BODY_LIMIT)
-        return call._replace(kept=body), _Named(_name_in(body), entity)
+        return call._replace(kept=body), _Named(_text_in(body, "name"), entity)
     if "id" in parameters:
         return call, _Named(_name_of(call.session.workspace, parameters["id"]), entity)
     return call, _Named(parameters.get("name", ""), entity)
 
 
-def _name_in(body: bytes) -> str:
+async def _model_named(call: Call, generation: Generation) -> tuple[Call, _Named]:
+    """Return the same for a call to a retired generation, which names its model in the query or in the body."""
+    body = await read_body(call.request, CONTROL_BODY_LIMIT)
+    query = call.request.query
+    model, version = (query.get(key) or _text_in(body, key) for key in ("registered_model_name", VERSION_NAME))
+    return call._replace(kept=body), _Named(label(generation, model) if model else "", version)
+
+
+def _text_in(body: bytes, key: str) -> str:
     try:
         document = loads(body)
     except Refused:
         return ""
-    name = document.get("name") if isinstance(document, dict) else None
-    return name if isinstance(name, str) else ""
+    text = document.get(key) if isinstance(document, dict) else None
+    return text if isinstance(text, str) else ""
 
 
 def _name_of(workspace: HostedWorkspace, endpoint_id: str) -> str:

@@ -17,7 +17,8 @@ from servesim.core.model_commands import (
 from servesim.generations import unity_catalog as face
 from servesim.generations.registry_api import read_tags
 from servesim.http import unity_catalog_calls as calls
-from servesim.http.registry_calls import done, fields_of, kept, listed, readable
+from servesim.http.parameters import fields_of
+from servesim.http.registry_calls import done, kept, listed, readable
 from servesim.http.reply import Reply, encode
 
 if TYPE_CHECKING:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from servesim.core.access import Principal
     from servesim.core.commands import Command, Finish, LoadFinished, LoadModel
     from servesim.core.endpoint import Endpoint
+    from servesim.core.model_endpoint import ModelEndpoint
+    from servesim.core.model_endpoint_commands import AdmitVersion
     from servesim.core.routing import Ticket, TicketState
     from servesim.core.workspace import Workspace
 
@@ -91,16 +93,23 @@ class Clock:
 
         One that is answered ``at_once`` takes none, and comes at the instant that was looked at last.
         """
+        timed = self.mode == "paced" and not at_once
+        return self._let_in((endpoint, principal), Admit(endpoint, entity, timed, principal))
+
+    def admit_version(self, command: AdmitVersion, place: str, *, at_once: bool = False) -> Ticket:
+        """Let a request in to a version of a model, as ``admit``; ``place`` is what its next try is known by."""
+        timed = self.mode == "paced" and not at_once
+        return self._let_in((place, command.principal), command._replace(timed=True) if timed else command)
+
+    def _let_in(self, call: tuple[str, Principal | None], command: Admit | AdmitVersion) -> Ticket:
         try:
-            if self.mode == "paced" and not at_once:
-                ticket: Ticket = self.execute(Admit(endpoint, entity, timed=True, principal=principal))
-            else:
-                ticket = self.workspace.execute(Admit(endpoint, entity, principal=principal))
+            execute = self.execute if command.timed else self.workspace.execute
+            ticket: Ticket = execute(command)
         except Rejected as refusal:
-            self.healing.left((endpoint, principal), refusal)
+            self.healing.left(call, refusal)
             raise
         if ticket.refusal is not None:
-            self.healing.left((endpoint, principal), ticket.refusal)
+            self.healing.left(call, ticket.refusal)
         sender = sent_by.get()
         if sender is not None:
             sender.admitted(ticket)
@@ -151,21 +160,21 @@ class Clock:
         switched.set()
         self.delays.begin_anew()
 
-    async def next_change(self, endpoint: Endpoint) -> None:
+    async def next_change(self, endpoint: Endpoint | ModelEndpoint) -> None:
         """Move until a reader of this endpoint would see another answer, if time alone can do that."""
         seen = endpoint.revision
         await self._mover.wish(lambda: endpoint.revision != seen, lambda: waiting.next_for(self.workspace, endpoint))
 
-    async def until_settled(self, endpoint: Endpoint) -> None:
+    async def until_settled(self, endpoint: Endpoint | ModelEndpoint) -> None:
         """Move until no update of this endpoint is in progress, if time alone can do that."""
         await self._mover.wish(lambda: not endpoint.in_transition, lambda: waiting.next_for(self.workspace, endpoint))
 
-    async def before_status(self, endpoint: Endpoint) -> None:
+    async def before_status(self, endpoint: Endpoint | ModelEndpoint) -> None:
         """Move time for a status read that is answered after it (``--poll settle``)."""
         if self.mode == "autojump" and self.poll == "settle" and endpoint.in_transition:
             await self.until_settled(endpoint)
 
-    async def after_status(self, endpoint: Endpoint) -> None:
+    async def after_status(self, endpoint: Endpoint | ModelEndpoint) -> None:
         """Move time for a status read that was answered with what was so (``--poll step``)."""
         if self.mode == "autojump" and endpoint.in_transition:
             await self.next_change(endpoint)

@@ -109,7 +109,7 @@ def _operation(effect: str, written: Any, entity: Any) -> str | None:
         raise ValueError(f"operation is {operation}, and the effect {effect} strikes {struck}")
     if effect in OF_QUERIES and operation not in {QUERY, *QUERIES}:
         raise ValueError(f"operation is {operation}, and the effect {effect} strikes scoring requests alone")
-    if effect == "skew" and (entity is not None or operation == QUERIES[1]):
+    if effect == "skew" and (entity is not None or operation in QUERIES[1:]):
         raise ValueError("the effect skew is about requests that no entity is named for; split says what they get")
     if effect == "stale" and operation not in {ANY, *STALE_READS}:
         raise ValueError(f"operation is {operation}, and the effect stale strikes {', '.join(STALE_READS)}")

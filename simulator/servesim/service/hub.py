@@ -6,13 +6,16 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from servesim.core.commands import LoadFinished, PutMember, RemoveMember
+from servesim.core.enrolment import Enrolment
 from servesim.core.errors import Code, Rejected
 from servesim.core.faults import unused
 from servesim.core.profile import FAITHFUL, Profile
 from servesim.core.timeline import START_MS
 from servesim.core.workspace import Workspace
+from servesim.generations.dated import dated
 from servesim.generations.ga_texts import TEXTS
 from servesim.service.artifact_store import QUOTA, ArtifactStore
+from servesim.service.calendar import Entry, on_dates
 from servesim.service.clock import Clock, Mode, Poll
 from servesim.service.fault_rules import words
 from servesim.service.gateway import Gateway
@@ -69,6 +72,12 @@ class WorkspaceSettings(NamedTuple):
     """Whether an answer that rests on ``chosen`` is a complaint."""
     strict_faults: bool = False
     """Whether a fault that struck nothing is a complaint."""
+    dates: tuple[Entry, ...] = ()
+    """What ends when, in place of what the profile's calendar says of the same things."""
+    sunset_headers: bool = True
+    """Whether answers announce the end of what they rest on."""
+    serverless_preview: Enrolment = Enrolment.NOT_ENROLLED
+    """How far the workspace has come towards the serverless preview when it begins."""
     texts: Mapping[Code, Text] = TEXTS
     """How refusals are worded: servesim's own table, or one with the answers of a real workspace in it."""
 
@@ -96,10 +105,12 @@ class HostedWorkspace:
         self.vault = Vault()
         self.world = Workspace(
             seed=settings.seed,
-            profile=settings.profile.with_limits(settings.limits),
+            profile=on_dates(settings.profile.with_limits(settings.limits), settings.dates),
             start=settings.start,
             private_libraries=settings.private_libraries,
+            enrolment=settings.serverless_preview,
         )
+        self.dates = dated(self.world.profile.calendar)
         self.clock = Clock(
             self.world,
             self._load,

@@ -11,6 +11,7 @@ from servesim.core.container import normalized
 from servesim.core.registry import Packed
 from servesim.models.pool_types import folder_contents
 from servesim.payloads.signature import Signature, Unsupported
+from servesim.service import releases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,8 @@ class Facts(NamedTuple):
     unsupported: str
     """Why no container can be built of it; empty if one can."""
     packed: Packed | None
+    mlflow: str
+    """The MLflow version that its environment comes to have; empty if nothing says so."""
 
     def of(self, model: ModelVersion) -> ModelVersion:
         """Return a version with what its folder says about it."""
@@ -62,6 +65,7 @@ class Facts(NamedTuple):
             requirements=self.requirements,
             unsupported=self.unsupported,
             packed=self.packed,
+            mlflow=self.mlflow,
         )
 
 
@@ -89,16 +93,18 @@ def facts_of(found: FolderContents) -> Facts:
         raise UnreadableModel("its MLmodel names no flavors")
     declared = _Declared(found)
     signature = _signature(model.get("signature"))
+    logged_with = _text_or_none(model.get("mlflow_version"))
     return Facts(
         path=found.path,
         digest=found.digest,
         **signature,
         example=_example(found.texts.get("serving_input_example.json")),
         flavors=tuple(str(flavor) for flavor in flavors),
-        mlflow_version=_text_or_none(model.get("mlflow_version")),
+        mlflow_version=logged_with,
         requirements=tuple(sorted(declared.names - declared.packed)),
         unsupported=_unsupported(flavors, declared),
         packed=_packed(model, found.environment_bytes),
+        mlflow=releases.chosen(logged_with or "", declared.mlflow),
     )
 
 
@@ -112,6 +118,8 @@ class _Declared:
         self.names: set[str] = set()
         self.packed: set[str] = set()
         """Those whose wheel is in the folder."""
+        self.mlflow = ""
+        """What is said about the version of MLflow."""
         self.file = next((name for name in (_CONDA, _REQUIREMENTS) if name in found.texts), None)
         wheels = frozenset(found.wheels)
         for line in self._lines():
@@ -156,6 +164,8 @@ class _Declared:
             name = normalized(egg[1])
         else:
             name = normalized(_first_name(line))
+            if name in _MLFLOW:
+                self.mlflow = self.mlflow or line[len(_first_name(line)) :].partition(";")[0]
         if name:
             self.names.add(name)
 

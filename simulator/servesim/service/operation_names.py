@@ -18,6 +18,15 @@ PREVIEW = "/api/2.0/preview/mlflow/"
 """The older name of the same place."""
 UNITY_CATALOG = REGISTRY + "unity-catalog/"
 """Below it are MLflow's calls to Unity Catalog, which never had an older name."""
+ENDPOINTS_V2 = REGISTRY + "endpoints-v2/"
+"""Below it are the calls of the serverless preview."""
+LEGACY = REGISTRY + "endpoints/"
+"""Below it are the calls of legacy serving."""
+PUBLISHED = "/preview/mlflow/endpoints-v2/"
+"""The serverless preview's place as its page prints it, without what stands before."""
+_SLIP = "/preview/model-serving-api/endpoints-v2/update-compute-config"
+SLIPS = (_SLIP, "/api/2.0" + _SLIP)
+"""Where the preview's page has one of its calls; clients send it with the others."""
 _MODELS = REGISTRY + "registered-models/"
 _VERSIONS = REGISTRY + "model-versions/"
 _UC_MODELS = UNITY_CATALOG + "registered-models"
@@ -148,6 +157,31 @@ _CALLS = {
     "create_download_url": ("POST", _FILES + "create-download-url"),
     "create_upload_part_urls": ("POST", _FILES + "create-upload-part-urls"),
     "create_abort_upload_url": ("POST", _FILES + "create-abort-upload-url"),
+    "preview_enable": ("POST", ENDPOINTS_V2 + "enable"),
+    "preview_disable": ("POST", ENDPOINTS_V2 + "disable"),
+    "preview_list": ("GET", ENDPOINTS_V2 + "list"),
+    "preview_get_status": ("GET", ENDPOINTS_V2 + "get-status"),
+    "preview_list_versions": ("GET", ENDPOINTS_V2 + "list-versions"),
+    "preview_get_version_status": ("GET", ENDPOINTS_V2 + "get-version-status"),
+    "preview_list_version_aliases": ("GET", ENDPOINTS_V2 + "list-version-aliases"),
+    "preview_update_compute_config": ("PUT", ENDPOINTS_V2 + "update-compute-config"),
+    "preview_restart_compute_config_update": ("POST", ENDPOINTS_V2 + "restart-compute-config-update"),
+    "preview_get_supported_workload_sizes": ("GET", ENDPOINTS_V2 + "get-supported-workload-sizes"),
+    "preview_get_version_replicas": ("GET", ENDPOINTS_V2 + "get-version-replicas"),
+    "preview_get_version_logs": ("POST", ENDPOINTS_V2 + "get-version-logs"),
+    "preview_get_version_build_logs": ("POST", ENDPOINTS_V2 + "get-version-build-logs"),
+    "preview_get_version_metrics": ("GET", ENDPOINTS_V2 + "get-version-metrics"),
+    "preview_get_event_history": ("GET", ENDPOINTS_V2 + "get-event-history"),
+    "legacy_enable": ("POST", LEGACY + "enable"),
+    "legacy_disable": ("POST", LEGACY + "disable"),
+    "legacy_list": ("GET", LEGACY + "list"),
+    "legacy_get_status": ("GET", LEGACY + "get-status"),
+    "legacy_list_versions": ("GET", LEGACY + "list-versions"),
+    "legacy_list_version_aliases": ("GET", LEGACY + "list-version-aliases"),
+    "legacy_get_version_logs": ("POST", LEGACY + "get-version-logs"),
+    "legacy_get_event_history": ("GET", LEGACY + "get-event-history"),
+    "legacy_get_metric_history": ("GET", LEGACY + "get-metric-history"),
+    "legacy_update_cluster_config": ("PUT", LEGACY + "update-cluster-config"),
 }
 """Method and path of each call of the control plane that is somebody's: host discovery is nobody's."""
 
@@ -158,6 +192,10 @@ _NAMED = re.compile(r"\{\w+\}")
 
 def usual_path(path: str) -> str:
     """Return the path that the contracts have for a path as it was sent: of what has two, the newer one."""
+    if path in SLIPS:
+        return ENDPOINTS_V2 + "update-compute-config"
+    if path.startswith(PUBLISHED):
+        return ENDPOINTS_V2 + path.partition("/endpoints-v2/")[2]
     if not path.startswith(PREVIEW):
         return path
     newer = REGISTRY + path.removeprefix(PREVIEW)

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from servesim.core.profile import PROFILES, Profile, override
+from servesim.service.calendar import Entry, amended, read_entry
 from servesim.service.documents import Document, DocumentError, read_document
 from servesim.service.instants import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from servesim.core.calendar import Ending
 
 _SUFFIX = "_ms"
 
@@ -33,6 +36,8 @@ def profile_from(name: str, values: Mapping[str, Any], document: Document, at: S
     base = PROFILES[settings.pop("base", "faithful")]
     known = {field.name.removesuffix(_SUFFIX): field for field in fields(Profile)}
     changed: dict[str, Any] = {}
+    if "calendar" in settings:
+        changed["calendar"] = _calendar(base, settings.pop("calendar"), document, [*at, "calendar"])
     for key, value in settings.items():
         field = known[key]
         if not field.name.endswith(_SUFFIX):
@@ -42,6 +47,21 @@ def profile_from(name: str, values: Mapping[str, Any], document: Document, at: S
         if isinstance(value, list) and changed[field.name][0] > changed[field.name][1]:
             raise document.error([*at, key], "the least comes first: [least, most]")
     return override(base, name, changed)
+
+
+def _calendar(
+    base: Profile, written: Sequence[Mapping[str, Any]], document: Document, at: Sequence[str | int]
+) -> tuple[Ending, ...]:
+    entries: dict[str, Entry] = {}
+    for index, entry in enumerate(written):
+        try:
+            read = read_entry(entry)
+        except ValueError as error:
+            raise document.error([*at, index], str(error)) from error
+        if read.what in entries:
+            raise document.error([*at, index], f"{read.what} stands twice")
+        entries[read.what] = read
+    return amended(base.calendar, entries.values())
 
 
 def _value(value: Any, base: Any) -> Any:

@@ -13,7 +13,8 @@ from servesim.core.registry import Details, Stage, in_unity_catalog
 from servesim.core.secrets import missing
 from servesim.generations import ga_requests, ga_texts
 from servesim.models.stubs import Stub
-from servesim.service import sources
+from servesim.service import enabled_models, sources
+from servesim.service.calendar import Entry, read_dates
 from servesim.service.documents import Document, read_document
 from servesim.service.fault_rules import order
 from servesim.service.profiles import profile_from, profile_named
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
     from servesim.service.hub import HostedWorkspace
 
 DEFAULT_WORKSPACE = "default"
-OPTIONS = tuple(name for name in SETTINGS if name not in {"profile", "answers", "model_root"})
+OPTIONS = tuple(name for name in SETTINGS if name not in {"profile", "answers", "model_root", "dates"})
 """Settings that stand in a file as they are; a profile may also be a file beside it, or values, answers are a file, and
-the root of models is a folder beside it."""
+the root of models is a folder beside it. Dates are read where their line is known."""
 
 
 @dataclass(slots=True)
@@ -69,11 +70,18 @@ class Scenario:
                 await add_model(workspace, document, entry, ("models", index))
         for document in self.documents:
             _add_secrets(workspace, document, default)
+            self._add_enabled_models(workspace, document, default)
         for document in self.documents:
             for index, entry in enumerate(document.content.get("endpoints", ())):
                 await self._add_endpoint(workspace, document, index, entry, default)
         for document in self.documents:
             _add_faults(workspace, document)
+
+    def _add_enabled_models(self, workspace: HostedWorkspace, document: Document, default: Principal) -> None:
+        for index, entry in enumerate(document.content.get("enabled_models", ())):
+            at = ("enabled_models", index)
+            by = self._person(document, (*at, "by"), entry.get("by"), default)
+            enabled_models.add(workspace, document, at, entry, by)
 
     async def _add_endpoint(
         self,
@@ -84,7 +92,7 @@ class Scenario:
         default: Principal,
     ) -> None:
         at = ("endpoints", index)
-        creator = self._creator(document, at, entry.get("creator"), default)
+        creator = self._person(document, (*at, "creator"), entry.get("creator"), default)
         try:
             command = ga_requests.read_create(entry, creator)
             if command.config:
@@ -96,13 +104,13 @@ class Scenario:
         for entity in endpoint.active.entities if endpoint.active else ():
             workspace.vault.environment(entity.deployment_id, entity.spec.environment)
 
-    def _creator(self, document: Document, at: tuple[str, int], name: str | None, default: Principal) -> Principal:
+    def _person(self, document: Document, at: tuple[str | int, ...], name: str | None, default: Principal) -> Principal:
         if name is None:
             return default
         for member in self.members:
             if member.principal.name == name:
                 return member.principal
-        raise document.error((*at, "creator"), f"{name!r} is no principal of this workspace")
+        raise document.error(at, f"{name!r} is no principal of this workspace")
 
 
 def _add_secrets(workspace: HostedWorkspace, document: Document, owner: Principal) -> None:
@@ -147,6 +155,8 @@ def scenarios_of(documents: Iterable[Document]) -> dict[str, Scenario]:
         scenario.options |= {option: content[option] for option in OPTIONS if option in content}
         if "profile" in content:
             scenario.options["profile"] = _profile(document, content["profile"])
+        if "dates" in content:
+            scenario.options["dates"] = _dates(document, content["dates"])
         if "answers" in content:
             from servesim.service.answers import read_answers  # noqa: PLC0415 - most worlds have none
 
@@ -170,6 +180,16 @@ def _profile(document: Document, written: Any) -> Any:
     if isinstance(written, str):
         return profile_named(written, document.path.parent)
     return profile_from(document.path.stem, written, document, ("profile",))
+
+
+def _dates(document: Document, written: dict[str, str]) -> tuple[Entry, ...]:
+    entries: tuple[Entry, ...] = ()
+    for what, dates in written.items():
+        try:
+            entries += read_dates({what: dates})
+        except ValueError as error:
+            raise document.error(("dates", what), str(error)) from error
+    return entries
 
 
 def _add_principal(
@@ -210,7 +230,8 @@ async def add_model(
             path = document.path.parent / entry["mlflow"]
             model = await sources.model_at(name, version, str(path), entry.get("python"))
         else:
-            model = stub_version(name, version, _stub(entry["stub"]), entry.get("signature"), entry.get("example"))
+            stub, signature, example = _stub(entry["stub"]), entry.get("signature"), entry.get("example")
+            model = stub_version(name, version, stub, signature, example, mlflow=entry.get("mlflow_version", ""))
         model = taking(model, entry.get("service_time"))
     except (ValueError, sources.SourceUnreadable) as error:
         raise document.error(at, str(error)) from error

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from servesim.core.container import normalized
+from servesim.core.enrolment import Enrolment
 from servesim.core.profile import Profile
+from servesim.service.calendar import read_dates
 from servesim.service.clock import MODES, POLLS
 from servesim.service.hub import WorkspaceSettings
 from servesim.service.instants import instant_of, milliseconds
@@ -109,6 +111,13 @@ def _one_of(name: str, choices: tuple[Any, ...]) -> Callable[[Any], Any]:
     return read
 
 
+def _enrolment(value: Any) -> Enrolment:
+    if value not in set(Enrolment):
+        message = f"serverless_preview must be one of {', '.join(Enrolment)}; got {value!r}"
+        raise ValueError(message)
+    return Enrolment(value)
+
+
 _LIBRARY = r"[A-Za-z0-9*?][A-Za-z0-9._*?-]*"
 _FLAGS = {"true": True, "1": True, "false": False, "0": False, "": False}
 
@@ -132,5 +141,8 @@ SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "strict_evidence": ("strict_evidence", flag),
     "strict_faults": ("strict_faults", flag),
     "answers": ("texts", _texts),
+    "dates": ("dates", read_dates),
+    "sunset_headers": ("sunset_headers", flag),
+    "serverless_preview": ("serverless_preview", _enrolment),
 }
 """The field of WorkspaceSettings that each name sets, and how it is read. Defaults stand there."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from servesim.core.commands import Alarm, Due, Signal
 from servesim.core.deployment import SERVES
+from servesim.core.model_endpoint import ModelEndpoint
 from servesim.core.routing import TicketState
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ WORDS: dict[Signal | Alarm, str] = {
     Alarm.SCALE_DOWN: "a look whether it needs fewer replicas",
     Alarm.CALL_DELAY: "the end of an ordered delay",
     Alarm.REGISTERED: "a model version is registered",
+    Alarm.MODEL_ENDPOINT_UP: "the endpoint of a model is ready",
+    Alarm.SURFACE_ENDS: "the end of its generation",
 }
 """What a timer means to people; others go by their own name."""
 
@@ -84,17 +87,33 @@ def held(world: Workspace) -> list[Held]:
 def _named(world: Workspace, timer: Timer) -> Ahead:
     event = timer.event
     deployment = world.deployments.get(event.deployment_id)
-    endpoint = world.by_id.get(event.endpoint_id)
+    endpoint = world.by_id.get(event.endpoint_id) or world.model_endpoints_by_id.get(event.endpoint_id)
     name = endpoint.name if endpoint else deployment.endpoint if deployment else ""
     return Ahead(timer.due, event.what, name, deployment.spec.name if deployment else "", event.request)
 
 
-def next_for(world: Workspace, endpoint: Endpoint) -> int | None:
+def next_for(world: Workspace, endpoint: Endpoint | ModelEndpoint) -> int | None:
     """Return when the next event of an endpoint's update in progress is due; None if none is."""
+    if isinstance(endpoint, ModelEndpoint):
+        return _next_for_model(world, endpoint)
     if endpoint.pending is None or endpoint.id not in world.by_id:
         return None
     awaited = {entity.deployment_id for entity in endpoint.pending.entities}
     timer = world.timeline.soonest(lambda event: _moves_update(event, endpoint.id, awaited))
+    return timer.due if timer else None
+
+
+def _next_for_model(world: Workspace, endpoint: ModelEndpoint) -> int | None:
+    awaited = endpoint.awaited()
+    timer = world.timeline.soonest(
+        lambda event: (
+            event.endpoint_id == endpoint.id
+            and (
+                event.what is Alarm.MODEL_ENDPOINT_UP
+                or (isinstance(event.what, Signal) and event.deployment_id in awaited)
+            )
+        )
+    )
     return timer.due if timer else None
 
 
