@@ -30,6 +30,7 @@ def prepare(folder):
             (folder / named[1]).write_text(source, encoding="utf-8")
 
 
+@pytest.mark.deep
 def test_an_example_shows_what_is_so(example):
     example.check()
 

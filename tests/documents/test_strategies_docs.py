@@ -20,6 +20,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
+@pytest.mark.deep
 def test_every_python_block_passes_as_a_test_file(pytester: pytest.Pytester, guests):
     sources = blocks("python")
     pytester.makepyfile(**{f"test_block_{number}": source for number, source in enumerate(sources)})
@@ -28,6 +29,7 @@ def test_every_python_block_passes_as_a_test_file(pytester: pytest.Pytester, gue
     assert outcomes["passed"] >= sum(max(1, source.count("def test_")) for source in sources)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("number", range(len(blocks("console"))))
 def test_a_session_prints_what_it_shows(tmp_path, number):
     shown = blocks("console")[number].splitlines()
