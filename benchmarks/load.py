@@ -148,6 +148,26 @@ def throughput(
     )
 
 
+def times(row: str, what: str, ours: Sequence[Sample], theirs: Sequence[Sample], most: float) -> Figure:
+    """Hold the time that a call of ours takes against that of another call of the same server."""
+    took, beside = ([1e6 / one.per_second for one in found] for found in (ours, theirs))
+    failed = sum(one.failed for one in ours)
+    return Figure(
+        row=row,
+        what=what,
+        value=median(took),
+        unit="us",
+        baseline=median(beside),
+        ratio=paired(took, beside),
+        floor=most,
+        at_least=False,
+        reach=1.0,
+        cpu_us=cpu_of(ours),
+        baseline_cpu_us=cpu_of(theirs),
+        note=f"{failed} answers were not 200" if failed else "",
+    )
+
+
 def tail(row: str, what: str, ours: Sequence[Sample], theirs: Sequence[Sample], floor: float) -> Figure:
     """Hold our 99th percentile against the baseline's."""
     return Figure(

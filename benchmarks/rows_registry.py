@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import load
 import servers
 from calls import GET_ONE, Call
-from figures import Figure, paired
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from figures import Figure
     from load import Plan
     from processes import Process
 
@@ -37,28 +34,9 @@ def registry(plan: Plan) -> list[Figure]:
     calls = [GET_ONE, *(Call("GET", path) for path in READS.values())]
     with servers.command_line("fast") as server:
         theirs, *ours = load.alternate(plan.rounds, *(_side(server, call, plan) for call in calls))
-    return [_figure(what, found, theirs) for what, found in zip(READS, ours, strict=True)]
+    wholes = (f"GET {what} against GET of one endpoint" for what in READS)
+    return [load.times("registry", what, found, theirs, MOST) for what, found in zip(wholes, ours, strict=True)]
 
 
 def _side(server: Process, call: Call, plan: Plan) -> Any:
     return lambda: load.sample(server, call, CONNECTIONS, plan)
-
-
-def _figure(what: str, ours: Sequence[load.Sample], theirs: Sequence[load.Sample]) -> Figure:
-    """Hold the time of a read against that of the endpoint."""
-    took, endpoint = ([1e6 / one.per_second for one in found] for found in (ours, theirs))
-    failed = sum(one.failed for one in ours)
-    return Figure(
-        row="registry",
-        what=f"GET {what} against GET of one endpoint",
-        value=median(took),
-        unit="us",
-        baseline=median(endpoint),
-        ratio=paired(took, endpoint),
-        floor=MOST,
-        at_least=False,
-        reach=1.0,
-        cpu_us=load.cpu_of(ours),
-        baseline_cpu_us=load.cpu_of(theirs),
-        note=f"{failed} answers were not 200" if failed else "",
-    )

@@ -1,7 +1,7 @@
 """Measures servesim beside its baselines in one run and holds the ratios against their floors.
 
-    python benchmarks/run.py                       every row: about twelve minutes
-    python benchmarks/run.py --quick               every row, roughly: about two minutes
+    python benchmarks/run.py                       every row: about fifteen minutes
+    python benchmarks/run.py --quick               every row, roughly: about four minutes
     python benchmarks/run.py --only get-base list  these rows
     python benchmarks/run.py --json                for a program to read
 
@@ -23,6 +23,7 @@ import rows_http
 import rows_load
 import rows_model
 import rows_registry
+import rows_retired
 import rows_start
 from figures import Figure, show
 from load import Plan
@@ -44,6 +45,7 @@ ROWS: dict[str, Callable[[Plan], list[Figure]]] = {
     "get-many": rows_http.get_many,
     "list": rows_http.list_all,
     "registry": rows_registry.registry,
+    "retired": rows_retired.retired,
     "real-model": rows_model.real_model,
     "start": rows_start.start,
     "local-server": rows_start.local_server,

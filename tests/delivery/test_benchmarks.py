@@ -49,3 +49,17 @@ def test_what_the_row_on_registries_reads_is_there(servesim_server, monkeypatch)
             request = urllib.request.Request(sim.host + path, headers={"Authorization": f"Bearer {sim.token}"})
             with urllib.request.urlopen(request) as answer:
                 assert {"churn", "fraud"} & set(re.findall(r"\w+", answer.read().decode()))
+
+
+def test_what_the_row_on_retired_surfaces_asks_is_answered(servesim_server, monkeypatch):
+    monkeypatch.syspath_prepend(str(RUN.parent))
+    row = importlib.import_module("rows_retired")
+    with servesim_server.open(scenario=str(row.WORLD)) as sim:
+        headers = {"Authorization": f"Bearer {sim.token}", "Content-Type": "application/json"}
+        for path in row.READS.values():
+            with urllib.request.urlopen(urllib.request.Request(sim.host + path, headers=headers)) as answer:
+                assert "READY" in answer.read().decode() or path.endswith("aliases?registered_model_name=tide")
+        for path in row.SCORING.values():
+            asked = urllib.request.Request(sim.host + path, row.ONE_ROW.body, headers)
+            with urllib.request.urlopen(asked) as answer:
+                assert json.load(answer) == {"predictions": [0.1]}

@@ -58,7 +58,9 @@ def load(tmp_path, monkeypatch):
 # --- what needs no load ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["traffic_split", "traffic-split", "rollout", "cold_start", "saturation", "script"])
+@pytest.mark.parametrize(
+    "name", ["traffic_split", "traffic-split", "rollout", "cold_start", "retirement", "saturation", "script"]
+)
 def test_the_help_of_every_test_says_its_exit_codes(load, name):
     shown = " ".join(load(name, "--help").output.split())
     assert "Exit code 0: pass, 1: fail, 2: wrong usage, 4: inconclusive, 5: it could not run." in shown

@@ -265,6 +265,34 @@ def test_a_burst_on_a_sleeping_endpoint_is_answered_in_order(world, locust):
 
 
 @pytest.mark.deep
+@pytest.mark.parametrize("retired", ["2025-09-15T00:00:00Z", "2025-09-15T00:00:09Z"], ids=["as announced", "late"])
+def test_traffic_across_the_end_of_a_surface_is_answered_up_to_it_and_refused_from_it_on(
+    locust, server_process, tmp_path, retired
+):
+    world = tmp_path / "world.yaml"
+    shipped = (ROOT / "scenarios/retirement.yaml").read_text(encoding="utf-8")
+    world.write_text(f'{shipped}profile: {{calendar: [{{what: legacy, retired_on: "{retired}"}}]}}\n', encoding="utf-8")
+    server = server_process("--scenario", str(world), "--clock", "paced")
+    run = locust(server, ours("retirement"), "-u", "8", "-r", "8", "--step", "2")
+    code, document = run.end()
+    assert (code, [one["outcome"] for one in document["checks"]]) == (0, ["pass"] * 4), run.said
+    assert f"requests from {retired} on got 404 FEATURE_DISABLED" in document["checks"][1]["why"]
+
+
+@pytest.mark.deep
+def test_a_surface_that_answers_beyond_its_end_is_seen(locust, server_process):
+    server = server_process("--scenario", "retirement", "--clock", "paced", "--profile", "instant")
+    rule = {"effect": "status", "endpoint": "model/churn", "operation": "query", "status": 500, "share": 0.2}
+    server.call("POST", "/_servesim/v1/workspaces/default/faults", rule, admin=True)
+    run = locust(server, ours("retirement"), "-u", "8", "-r", "8", "--step", "2")
+    code, document = run.end()
+    outcomes = {one["name"]: one["outcome"] for one in document["checks"]}
+    assert (code, outcomes["answered until its end"], outcomes["the endpoint beside it"]) == (1, "fail", "pass"), (
+        run.said
+    )
+
+
+@pytest.mark.deep
 def test_a_cold_start_needs_servesim(world, locust):
     run = locust(world(), ours("cold_start"), "-u", "2", admin=False)
     assert run.end() == (5, None)

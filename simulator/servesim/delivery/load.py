@@ -73,6 +73,13 @@ _test(
     "In servesim, 429s are to begin where provisioned concurrency and queue say, and to go when replicas have been "
     "added. Elsewhere it tells where they began.",
 )
+_test(
+    "retirement",
+    "Send traffic across the end of a retired surface (servesim only).",
+    "Half of the users ask --retiring, half an endpoint of Model Serving beside it, while servesim's clock goes across "
+    "the end that the answers announce: up to then all are answered, from then on all are refused, nothing is lost, "
+    "and the endpoint beside it never notices.",
+)
 
 
 class _Script(click.Command):

@@ -221,6 +221,12 @@ _OWN = {
         ),
     ),
     "cold_start": (click.option("--rounds", type=click.IntRange(1), help="Bursts, each from zero. [default: 2]"),),
+    "retirement": (
+        click.option(
+            "--retiring", metavar="PATH", help="What ends: model/NAME/STAGE. [default: model/churn/Production]"
+        ),
+        click.option("--step", "step_s", metavar="SPAN", callback=_span, help="Before it and after. [default: 3s]"),
+    ),
     "saturation": (
         click.option("--step-users", type=click.IntRange(1), help="Added a step. [default: a tenth of --users]"),
         click.option("--step", "step_s", metavar="SPAN", callback=_span, help="How long a step is. [default: 3s]"),

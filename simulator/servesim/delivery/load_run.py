@@ -92,9 +92,9 @@ def _settings(asked: Asked, url: str) -> dict[str, Any]:
 
 def _told(asked: Asked, server: Server) -> dict[str, Any]:
     simulated = asked.url is None or is_servesim(server)
-    if asked.test == "cold_start" and not simulated:
+    if asked.test in {"cold_start", "retirement"} and not simulated:
         raise CouldNotRun(
-            f"cold_start moves servesim's clock by its admin API, and {server.url} is no servesim. Leave --url out, "
+            f"{asked.test} moves servesim's clock by its admin API, and {server.url} is no servesim. Leave --url out, "
             "or name one."
         )
     settings = {**asked.settings, "test": asked.test, "url": server.url, "simulated": simulated}

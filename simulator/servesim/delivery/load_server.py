@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PROFILE = "load"
 _WORLD = "scenarios/fraud-90-10.yaml"
-_WORLDS = {"saturation": "scenarios/saturation.yaml"}
+_WORLDS = {name: f"scenarios/{name}.yaml" for name in ("retirement", "saturation")}
 """Worlds of tests that need another one."""
 _PROGRAM = (sys.executable, "-c", "from servesim.delivery.cli import main; main()")
 _LAST_LINE = "export NO_PROXY="

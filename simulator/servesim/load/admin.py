@@ -31,6 +31,15 @@ class Admin:
         """Move the clock; raise CannotRun."""
         self._asked("POST", "/clock/advance", {"by": seconds})
 
+    def clock(self) -> dict[str, Any]:
+        """Return where the clock stands: ``now``, ``mode``, ``rate``; raise CannotRun."""
+        return self._asked("GET", "/clock")
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return the last thousand requests of any kind, the newest first; raise CannotRun."""
+        listed: list[dict[str, Any]] = self._asked("GET", "/requests?limit=1000")["requests"]
+        return listed
+
     def profile(self) -> Profile | None:
         """Return the workspace's profile; None if it is a file's."""
         settings = self._asked("GET", "").get("settings", {})
@@ -40,7 +49,11 @@ class Admin:
     def stories(self, endpoint: str, most: int) -> list[dict[str, Any]]:
         """Return what became of an endpoint's last requests; raise CannotRun."""
         listed = self._asked("GET", f"/requests?kind=scoring&endpoint={quote(endpoint, safe='')}&limit={most}")
-        return [self._asked("GET", f"/requests/{one['number']}/why") for one in listed["requests"]]
+        return [self.story(one["number"]) for one in listed["requests"]]
+
+    def story(self, number: int) -> dict[str, Any]:
+        """Return what became of a request; raise CannotRun."""
+        return self._asked("GET", f"/requests/{number}/why")
 
     def usage(self, endpoint: str) -> list[dict[str, Any]] | None:
         """Return what an endpoint's entities have used; None if the server doesn't say."""

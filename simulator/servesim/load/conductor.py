@@ -186,7 +186,7 @@ class Conductor:
         self._ended = True
         self._elapsed_s = self._watch.seconds()
         self._last_begun = wall_second()
-        self._drain()
+        self.drain()
         runner = self.environment.runner
         if self.environment.parsed_options.headless:
             runner.quit()
@@ -194,7 +194,7 @@ class Conductor:
             runner.stop()
             self._finish()
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
         """Let the users send nothing more, and wait for the answers: cut off are those of the slowest entity."""
         messages.tell(self.environment, messages.DRAIN, None)
         rest(_LAST_REPORTS_S if messages.is_master(self.environment) else 0)

@@ -31,6 +31,7 @@ HELP = {
     "rounds": "How often the endpoint is taken to zero and woken.",
     "step_users": "Users that are added in each step.  [default: a tenth of all]",
     "step_s": "Seconds of a step.",
+    "retiring": "What ends, as its scoring path begins: model/NAME/STAGE.",
 }
 ALWAYS = ("endpoint", "header", "duration_s", "max_error_rate", "p99_ms", "min_rps")
 SENDING = ("payload", "payloads", "seed", "retries")

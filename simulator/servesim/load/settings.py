@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -58,6 +59,9 @@ class Settings:
     """0: a tenth of the users."""
     step_s: float = 3.0
 
+    retiring: str = "model/churn/Production"
+    """What ends, as its scoring path begins: ``model/NAME/STAGE``, or ``model-endpoint/NAME/STAGE``."""
+
     result: str = ""
     progress: str = ""
 
@@ -102,6 +106,8 @@ def checked(settings: Settings) -> Settings:
             raise ValueError(f"{name} is 1 or more, not {getattr(settings, name)}")
     if settings.max_error_rate is not None and not 0 <= settings.max_error_rate <= 1:
         raise ValueError(f"max_error_rate is a share, 0 to 1, and {settings.max_error_rate:g} is none")
+    if not re.fullmatch(r"(model|model-endpoint)/[^/?#]+/[^/?#]+", settings.retiring):
+        raise ValueError(f"what retires is model/NAME/STAGE, or model-endpoint/NAME/STAGE, not {settings.retiring!r}")
     shares(settings.steps)
     return settings
 

@@ -13,6 +13,7 @@ from servesim.service.clock import rest, wall_second
 
 if TYPE_CHECKING:
     from servesim.load.process import Process
+    from servesim.load.work import Work
     from servesim.payloads.encode import Payload
 
 PATIENCE_S = 60.0
@@ -30,10 +31,15 @@ class ScoringUser(FastHttpUser):  # type: ignore[misc]  # locust is read as Any
     def on_start(self) -> None:
         """Wait for what is to be sent."""
         self.process: Process = self.environment.servesim
-        self.work = self.process.await_work(PATIENCE_S)
+        self.work: Work = self.process.await_work(PATIENCE_S)
         token = os.environ.get("DATABRICKS_TOKEN", "").strip()
         self.sent_headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.next_payload = self.process.next_number()
+
+    @property
+    def path(self) -> str:
+        """Where its requests go."""
+        return self.work.path
 
     def send(self) -> int:
         """Send the next request and return the status of the last attempt; 0 if there was no answer."""
@@ -51,7 +57,7 @@ class ScoringUser(FastHttpUser):  # type: ignore[misc]  # locust is read as Any
         second = wall_second()
         self.process.tally.begin(second)
         response = self.client.post(
-            self.work.path,
+            self.path,
             data=payload.body,
             headers={**self.sent_headers, "Content-Type": payload.content_type},
             name=f"invocations, {payload.format}",
@@ -71,6 +77,29 @@ class LoopingUser(ScoringUser):
         """Send the next request; who is refused breathes before the one after it. None is sent once the run ends."""
         if self.process.drains or self.send() == TOO_MANY:
             rest(self.process.breath_s)
+
+
+class TurningUser(LoopingUser):
+    """Every other one asks the surface that retires in place of the endpoint; each takes a breath between requests."""
+
+    abstract = True
+
+    def on_start(self) -> None:
+        """Choose where to send."""
+        super().on_start()
+        self.retires = self.next_payload % 2 == 0
+
+    @property
+    def path(self) -> str:
+        """Where its requests go."""
+        return self.work.retiring_path if self.retires else self.work.path
+
+    @task  # type: ignore[untyped-decorator]  # as above
+    def score(self) -> None:
+        """Send the next request; none is sent once the run ends."""
+        if not self.process.drains:
+            self.send()
+        rest(self.process.breath_s)
 
 
 class BurstingUser(ScoringUser):

@@ -14,7 +14,10 @@ from servesim.service.clock import wall_second
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SCORING = re.compile(r"/serving-endpoints/([^/?#]+)/invocations(?:[?#]|$)")
+SCORING = re.compile(
+    r"/(?:serving-endpoints/([^/?#]+)|((?:model|model-endpoint)/[^/?#]+)/[^/?#]+)/invocations(?:[?#]|$)"
+)
+"""Of Model Serving with the endpoint, or of the retired surfaces with what the event log calls one of theirs."""
 ATTEMPT, FORM = "servesim_attempt", "servesim_format"
 """Keys of locust's context of a request; one without them is a first attempt."""
 
@@ -29,6 +32,11 @@ class Work(NamedTuple):
     def path(self) -> str:
         """The path of the scoring requests."""
         return scoring_path(self.settings.endpoint)
+
+    @property
+    def retiring_path(self) -> str:
+        """The path of those to the surface that retires."""
+        return f"/{self.settings.retiring}/invocations"
 
     def as_message(self) -> dict[str, Any]:
         """Return it as a message to workers."""
@@ -56,6 +64,7 @@ class Counting:
         found = SCORING.search(event.get("url") or event.get("name") or "")
         if found is None or (self.only and found[1] != self.only):
             return
+        endpoint = found[1] or found[2]
         context = event.get("context") or {}
         response, failed = event.get("response"), event.get("exception") is not None
         status = int(getattr(response, "status_code", 0) or NO_ANSWER)
@@ -65,7 +74,7 @@ class Counting:
             int(context.get(ATTEMPT, 1)) > 1,
         )
         second = int(event.get("start_time") or wall_second())
-        self.tally.count(second, sent, event["response_time"] or 0.0, str(context.get(FORM, "")), found[1])
+        self.tally.count(second, sent, event["response_time"] or 0.0, str(context.get(FORM, "")), endpoint)
 
     def _entity(self, response: Any) -> str | None:
         headers = getattr(response, "headers", None)
