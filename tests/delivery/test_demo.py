@@ -107,6 +107,7 @@ def test_the_models_that_were_kept_can_be_served_and_scored(kept, monkeypatch):
     assert result.stderr.startswith("served entity species-1, request ")
 
 
+@pytest.mark.deep
 @pytest.mark.mlflow
 @pytest.mark.sdk
 def test_a_wrong_prediction_is_noticed():

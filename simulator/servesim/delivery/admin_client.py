@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 BASE = "/_servesim/v1"
+WIDTH = 80
 
 
 class Negative(click.ClickException):
@@ -145,6 +147,13 @@ def columns(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     table = [list(heads), *([plain(str(cell)) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+
+
+def wrapped(text: str, first: str = "", rest: str = "") -> list[str]:
+    """Return a text in lines of 80 columns, broken between words alone: a longer one stays whole."""
+    return textwrap.wrap(
+        plain(text), WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def span(ms: int) -> str:

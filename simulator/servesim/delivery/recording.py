@@ -257,7 +257,7 @@ class Recorded(NamedTuple):
 
 def read_recording(path: Path) -> Iterator[Recorded]:
     """Yield the exchanges of a recording, or of a HAR file; raise Unreadable."""
-    text = _text(path)
+    text = read_text(path)
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -278,7 +278,8 @@ def read_recording(path: Path) -> Iterator[Recorded]:
             raise Unreadable(f"{where}: this is no exchange ({type(error).__name__}: {str(error)[:80]})") from error
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of an ordinary file of bounded size; raise Unreadable."""
     try:
         with os.fdopen(os.open(path, _READ), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
