@@ -63,6 +63,8 @@ class Dated:
                 self.rules += (_rule(ending, kind, rest),)
         self.name_operations = bool(self.operations) or any(rule.operation != ANY_OPERATION for rule in self.rules)
         """Whether it matters what a call's operation is called."""
+        self.concern_parameters = any(len(rule.path) == 1 for rule in self.rules)
+        """Whether a parameter of a query or a form, which nests nothing, can be what ends."""
 
     def used(self, operation: str, body: bytes, document: Any) -> Iterator[Rule]:
         """Yield each rule that a body uses; ``document`` is what ``body`` says."""

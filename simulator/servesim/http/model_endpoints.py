@@ -42,8 +42,9 @@ class Surface(NamedTuple):
 
     def find(self, call: Call, fields: Fields) -> ModelEndpoint:
         """Return the endpoint that a call names; raise BAD_FIELD, MODEL_NOT_PERMITTED or that it is not enabled."""
-        world = self.open(call)  # time may have moved since the call came
-        return model_endpoints.find(world, self.generation, self.read_model(fields), call.session.principal)
+        workspace, name = call.session.workspace, self.read_model(fields)
+        workspace.clock.now()  # time may have moved since the call came
+        return model_endpoints.find(workspace.world, self.generation, name, call.session.principal)
 
     async def asked(self, call: Call) -> tuple[ModelEndpoint, Fields]:
         """Return the endpoint that a call names, and what else it says."""

@@ -53,5 +53,5 @@ async def fields_or_form(call: Call) -> Fields:
 
 def _check_dates(call: Call, asked: dict[str, Any]) -> None:
     """Raise what `Call.json` does if a parameter that came in no JSON has ended."""
-    if call.session.workspace.dates.rules:
+    if call.session.workspace.dates.concern_parameters:
         dates.check_body(call, json.dumps(asked).encode(), asked)
