@@ -712,7 +712,7 @@ def test_objects_have_the_published_fields(ready):
 
 def test_objects_may_have_the_published_words(opens, tmp_path):
     """Core API objects: the page's short words for the endpoint's state, for who has written against them."""
-    (tmp_path / "profile.yaml").write_text("base: faithful\npreview_state_words: documented\n", encoding="utf-8")
+    (tmp_path / "profile.yaml").write_text("base: faithful\npreview.state_words: documented\n", encoding="utf-8")
     world = opens(poll="settle", serverless_preview="enabled", profile=str(tmp_path / "profile.yaml"))
     world.models.stub("ElasticNet", "echo")
     world.do("POST", f"{PREVIEW}/enable", ELASTIC)

@@ -31,8 +31,11 @@ def profile_named(name: str, folder: Path | None = None) -> Profile:
 
 
 def profile_from(name: str, values: Mapping[str, Any], document: Document, at: Sequence[str | int]) -> Profile:
-    """Return a profile that differs from its base in some values; ``at`` is where they stand."""
-    settings = dict(values)
+    """Return a profile that differs from its base in some values; ``at`` is where they stand.
+
+    A dot in a name stands for what is an underscore in Python: ``preview.state_words``.
+    """
+    settings = {key.replace(".", "_"): value for key, value in values.items()}
     base = PROFILES[settings.pop("base", "faithful")]
     known = {field.name.removesuffix(_SUFFIX): field for field in fields(Profile)}
     changed: dict[str, Any] = {}
