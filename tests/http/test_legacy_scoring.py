@@ -54,7 +54,7 @@ def test_requests_by_the_version_of_the_model(iris, body, headers, bare):
     newest = ask(iris, "3", body, headers)
     if body in (TABLE, ROWS):
         assert newest.status == (415 if headers else 400)
-        assert "IMPORTANT: The MLflow Model" in newest.body.decode() or "Received a list." in newest.json["message"]
+        assert "IMPORTANT: The MLflow Model scoring protocol has changed" in newest.body.decode()
     else:
         assert (newest.status, newest.json) == (200, {"predictions": ROWS})
 
@@ -65,6 +65,25 @@ def test_a_model_that_declares_nothing_is_of_the_newest(wire):
     wire.handle.model_endpoints.enable("iris", "legacy")
     assert ask(wire, "1", TABLE).status == 400
     assert ask(wire, "2", {"inputs": [1, 2]}).json == {"predictions": 2}
+
+
+@pytest.mark.parametrize(
+    ("mlflow", "body", "status", "said"),
+    [
+        ("2.5.0", TABLE, 400, "Received dictionary with input fields: ['columns', 'data']. IMPORTANT: "),
+        ("2.6.0", TABLE, 400, "Received dictionary with input fields: []. IMPORTANT: "),
+        ("2.5.0", {"inputs": [1], "params": {}}, 500, 'One of "instances" and "inputs" must be specified'),
+        ("2.9.2", {"instances": 5}, 500, "Failed to parse data as TF serving input."),
+        ("3.3.2", {"dataframe_split": 5}, 400, "Invalid input. Dataframe split format must be a dictionary."),
+    ],
+)
+def test_refusals_by_the_version_of_the_model(wire, mlflow, body, status, said):
+    wire.handle.models.stub("iris", "echo", mlflow_version=mlflow)
+    wire.handle.model_endpoints.enable("iris", "legacy")
+    answer = ask(wire, "1", body)
+    assert (answer.status, answer.json.keys()) == (status, {"error_code", "message"})
+    assert said in answer.json["message"]
+    assert ask(wire, "1", {"inputs": [1]}).json == {"predictions": [1]}
 
 
 def test_a_function_of_an_old_version(wire):

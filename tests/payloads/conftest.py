@@ -1,4 +1,4 @@
-"""MLflow's own scoring functions, called in process beside this package's stub path."""
+"""MLflow's own scoring functions, called in process beside this package's stub path; models of recorded servers."""
 
 import csv
 import json
@@ -14,8 +14,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from servesim.models.stubs import score_callable
+from servesim.models.answer import refusal
+from servesim.models.stubs import Stub, score, score_callable
+from servesim.payloads.refusal import Refused
 from servesim.payloads.request import Request
+from servesim.payloads.scoring_protocols import protocol_of
 from servesim.payloads.signature import Signature
 
 
@@ -301,3 +304,81 @@ def _scalar(value: Any) -> Any:
 def differential():
     """MLflow and this package, to be compared."""
     return Differential()
+
+
+class Recorded(NamedTuple):
+    """A model as a recorded scoring server had it."""
+
+    function: Any
+    signature: Signature | None = None
+
+
+def _tensor(shape: list[int], **name: str) -> dict[str, Any]:
+    return {**name, "type": "tensor", "tensor-spec": {"dtype": "float64", "shape": shape}}
+
+
+def _add_up(rows: Any) -> list[float]:
+    if any(row["a"] is not None and row["a"] < 0 for row in rows):
+        message = "no"
+        raise ValueError(message)
+    return [sum(math.nan if row[name] is None else row[name] for name in "ab") for row in rows]
+
+
+def _add_up_tensors(rows: Any) -> dict[str, float]:
+    ((row,),) = [rows] if len(rows) == 1 else [[{name: [one[name] for one in rows] for name in rows[0]}]]
+    return {name: float(sum(map(sum, value) if isinstance(value[0], list) else value)) for name, value in row.items()}
+
+
+@pytest.fixture(scope="session")
+def models():
+    """Models of recorded servers.
+
+    `signed` adds up columns a and b, both doubles, and fails for an a below 0; `tensor` adds up the rows of an array of
+    four columns; `named` adds up each of the tensors t1 and t2; `plain` counts what it is given, without a signature.
+    """
+    return {
+        "signed": Recorded(_add_up, Signature.of({"a": "double", "b": "double"})),
+        "tensor": Recorded(lambda rows: [sum(row) for row in rows], Signature.from_mlflow([_tensor([-1, 4])])),
+        "named": Recorded(
+            _add_up_tensors, Signature.from_mlflow([_tensor([-1], name="t1"), _tensor([-1, 2], name="t2")])
+        ),
+        "plain": Recorded(len),
+    }
+
+
+@pytest.fixture(scope="session")
+def ask():
+    """Status, body and content type of what a model of an MLflow version answers; it echoes if it has no function."""
+    return _ask
+
+
+def _ask(
+    version: str, body: Any, content_type: str | None = "application/json", **model: Any
+) -> tuple[int, bytes, str]:
+    protocol, signature = protocol_of(version), model.get("signature")
+    try:
+        asked = protocol.request(body.encode() if isinstance(body, str) else body, content_type)
+    except Refused as refused:
+        answer = refusal(refused)
+        return answer.status, answer.body, answer.content_type
+    if model.get("function") is None:
+        answer = score(Stub("echo"), asked.body, asked.content_type, signature)
+    else:
+        answer = score_callable(model["function"], asked.body, asked.content_type, signature)
+    return *protocol.outcome(answer.status, answer.body, asked.form), answer.content_type
+
+
+@pytest.fixture(scope="session")
+def said():
+    """Return the JSON of a body without its stack trace, or its text."""
+    return _said
+
+
+def _said(body: bytes) -> str:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return body.decode()
+    if isinstance(document, dict):
+        document.pop("stack_trace", None)
+    return json.dumps(document)

@@ -1,19 +1,15 @@
 """Scoring requests of every MLflow protocol, and what the scoring server of MLflow 1.30.1 really answered to them.
 
-`recorded_1_30_pairs.jsonl`: answers of that server without their stack traces. `signed` adds up columns a and b, both
-doubles; `tensor` adds up the rows of an array of four columns; `named` adds up each of the tensors t1 and t2.
+`recorded_1_30_pairs.jsonl`: answers of that server for the models of `conftest`, without their stack traces.
 """
 
 import json
-import math
 from pathlib import Path
 
 import pytest
 
-from servesim.models.answer import refusal
-from servesim.models.stubs import Stub, score, score_callable
-from servesim.payloads.refusal import Refused
-from servesim.payloads.scoring_protocols import NEWEST, protocol_of
+from servesim.payloads.protocol import NEWEST
+from servesim.payloads.scoring_protocols import protocol_of
 from servesim.payloads.signature import Signature
 
 JSON, CSV = "application/json", "text/csv"
@@ -41,67 +37,18 @@ OTHER_WORDS = {
 }
 
 
-def tensor(shape, **name):
-    return {**name, "type": "tensor", "tensor-spec": {"dtype": "float64", "shape": shape}}
-
-
-SIGNATURES = {
-    "signed": Signature.of({"a": "double", "b": "double"}),
-    "tensor": Signature.from_mlflow([tensor([-1, 4])]),
-    "named": Signature.from_mlflow([tensor([-1], name="t1"), tensor([-1, 2], name="t2")]),
-}
-
-
-def add_up(rows):
-    return [sum(math.nan if row[name] is None else row[name] for name in "ab") for row in rows]
-
-
-def add_up_tensors(rows):
-    ((row,),) = [rows] if len(rows) == 1 else [[{name: [one[name] for one in rows] for name in rows[0]}]]
-    return {name: float(sum(map(sum, value) if isinstance(value[0], list) else value)) for name, value in row.items()}
-
-
-FUNCTIONS = {"signed": add_up, "tensor": lambda rows: [sum(row) for row in rows], "named": add_up_tensors}
-
-
-def ask(version, body, content_type=JSON, *, function=None, signature=None):
-    """Return status, body and content type of what a model of a version answers; it echoes if it is no function."""
-    protocol = protocol_of(version)
-    try:
-        asked = protocol.request(body.encode() if isinstance(body, str) else body, content_type)
-    except Refused as refused:
-        answer = refusal(refused)
-        return answer.status, answer.body, answer.content_type
-    if function is None:
-        answer = score(Stub("echo"), asked.body, asked.content_type, signature)
-    else:
-        answer = score_callable(function, asked.body, asked.content_type, signature)
-    return *protocol.outcome(answer.status, answer.body, asked.form), answer.content_type
-
-
-def said(body):
-    """Return the JSON of a body without its stack trace, or its text."""
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return body.decode()
-    if isinstance(document, dict):
-        document.pop("stack_trace", None)
-    return json.dumps(document)
-
-
 # --- as MLflow 1.30.1 answered ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair["id"])
-def test_recorded(pair):
+def test_recorded(pair, models, ask, said):
     model = pair["model"]
     status, body, kind = ask(
         "1.30.1",
         pair["body"],
         pair["content_type"],
-        function=FUNCTIONS[model],
-        signature=SIGNATURES[model],
+        function=models[model].function,
+        signature=models[model].signature,
     )
     assert status == pair["status"]
     assert kind.partition(";")[0] == pair["type"].partition(";")[0]
@@ -109,9 +56,9 @@ def test_recorded(pair):
         assert said(body) == pair["answer"]
 
 
-def test_what_was_recorded_has_stack_traces_where_the_body_could_not_be_read():
+def test_what_was_recorded_has_stack_traces_where_the_body_could_not_be_read(ask, models):
     assert "stack_trace" in json.loads(ask("1.30.1", "{not json")[1])
-    missing = ask("1.30.1", '{"columns": ["a"], "data": [[1]]}', signature=SIGNATURES["signed"])
+    missing = ask("1.30.1", '{"columns": ["a"], "data": [[1]]}', signature=models["signed"].signature)
     assert "stack_trace" not in json.loads(missing[1])  # the signature's refusals have none
 
 
@@ -144,6 +91,9 @@ VERSIONS = (
     "1.26.0",
     "1.30.1",
     "2.0.0",
+    "2.6.0",
+    "2.10.0",
+    "3.3.2",
     "3.17.2",
 )
 
@@ -154,7 +104,7 @@ def numbers(version):
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("form", FORMS)
-def test_forms(form, version):
+def test_forms(form, version, ask):
     content_type, body, first, last = FORMS[form]
     status, answer, _ = ask(version, body, content_type)
     if not numbers(first) <= numbers(version) <= numbers(last):
@@ -168,7 +118,7 @@ def test_forms(form, version):
     ("version", "status", "code"),
     [("1.8.0", 500, "MALFORMED_REQUEST"), ("1.22.0", 500, "MALFORMED_REQUEST"), ("1.23.0", 400, "BAD_REQUEST")],
 )
-def test_what_cannot_be_parsed_was_a_500_once(version, status, code):
+def test_what_cannot_be_parsed_was_a_500_once(version, status, code, ask):
     for body in ("{", '{"a": 1}', ROWS.replace("]", "")):
         got, answer, _ = ask(version, body)
         assert (got, json.loads(answer)["error_code"]) == (status, code)
@@ -176,12 +126,12 @@ def test_what_cannot_be_parsed_was_a_500_once(version, status, code):
 
 
 @pytest.mark.parametrize(("version", "status"), [("1.14.0", 500), ("1.25.1", 400), ("1.26.0", 200), ("1.30.1", 200)])
-def test_inputs_of_unequal_lengths(version, status):
+def test_inputs_of_unequal_lengths(version, status, ask):
     assert ask(version, '{"inputs": {"a": [1, 2], "b": [1]}}')[0] == status
 
 
 @pytest.mark.parametrize("version", ["1.8.0", "1.14.0", "1.19.0"])
-def test_content_types_were_compared_whole(version):
+def test_content_types_were_compared_whole(version, ask):
     status, answer, kind = ask(version, TABLE, "application/json;format=pandas-split")
     assert (status, kind) == (415, "text/plain; charset=utf-8")
     assert answer.decode().endswith("'application/json-numpy-split']. Got 'application/json;format=pandas-split'.")
@@ -189,11 +139,11 @@ def test_content_types_were_compared_whole(version):
     assert ask("1.20.0", TABLE, "application/json;format=pandas-split")[0] == 200
 
 
-def test_a_missing_content_type():
+def test_a_missing_content_type(ask):
     assert ask("1.30.1", TABLE, None)[0] == 500
 
 
-def test_a_body_that_is_no_text():
+def test_a_body_that_is_no_text(ask):
     assert ask("1.30.1", b"\xff\xfe")[0] == 500
     assert ask("1.30.1", TABLE.encode("utf-16-le"))[0] == 400
 
@@ -201,18 +151,18 @@ def test_a_body_that_is_no_text():
 # --- between models and clients -----------------------------------------------------------------------
 
 
-def test_numbers_come_through_as_they_were_written():
+def test_numbers_come_through_as_they_were_written(ask):
     body = '{"columns":["a"],"data":[[0.1000000000000000055], [12345678901234567890], [NaN]]}'
     assert protocol_of("1.28.0").request(body.encode(), JSON).body == b'{"dataframe_split": %b}' % body.encode()
     assert ask("1.28.0", body)[1] == b'[{"a": 0.1}, {"a": 12345678901234567890}, {"a": NaN}]'
 
 
-def test_predictions_of_every_kind_are_bare():
+def test_predictions_of_every_kind_are_bare(ask):
     for value in ([1.5, None], {"predictions": [1]}, "text", 5, None):
         assert ask("1.28.0", TABLE, function=lambda _, value=value: value)[1] == json.dumps(value).encode()
 
 
-def test_a_model_that_raises():
+def test_a_model_that_raises(ask):
     def fail(_rows):
         raise ValueError("no")
 
@@ -234,7 +184,7 @@ def test_a_model_that_raises():
         ("binary", "Failed to parse input as a Pandas DataFrame. Ensure that the input is a valid JSON-formatted"),
     ],
 )
-def test_a_value_that_cannot_be_converted(kind, said):
+def test_a_value_that_cannot_be_converted(kind, said, ask):
     body = json.dumps({"columns": ["a"], "data": [["x"]]})
     status, answer, _ = ask("1.30.1", body, signature=Signature.of({"a": kind}))
     assert status == 400
@@ -254,7 +204,7 @@ def test_answers_that_no_model_gave_stay_as_they_are():
 # --- which protocol a version has -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("version", ["", "2.0.0", "2.0.0rc0", "2.22.5", "3.17.2", "10.0", "none", "x1.28"])
+@pytest.mark.parametrize("version", ["", "3.4.0", "3.4.0rc0", "3.17.2", "10.0", "none", "x1.28"])
 def test_the_newest_changes_nothing(version):
     assert protocol_of(version) is NEWEST
     assert NEWEST.request(b"x", "y") == (b"x", "y", "")
@@ -267,10 +217,10 @@ def test_versions_before_two_are_old(version):
     assert protocol_of(version).answer(200, b'{"predictions": 1}') == b"1"
 
 
-def test_bodies_of_before_two_are_refused_from_two_on():
+def test_bodies_of_before_two_are_refused_from_two_on(ask):
     status, body, _ = ask("2.0.1", TABLE)
     assert status == 400
-    assert "Received dictionary with input fields: []. IMPORTANT: The MLflow Model scoring protocol" in body.decode()
+    assert "Received dictionary with input fields: ['columns', 'index', 'data']. IMPORTANT: " in body.decode()
     assert b"Received a list." in ask("2.0.1", ROWS)[1]
     status, body, kind = ask("2.0.1", TABLE, SPLIT)
     assert (status, kind) == (415, "text/plain; charset=utf-8")

@@ -8,13 +8,14 @@ from urllib.parse import unquote
 
 from servesim.core.model_endpoint import GENERATIONS, LEGACY
 from servesim.core.model_endpoint_commands import AdmitVersion
-from servesim.payloads.scoring_protocols import NEWEST, protocol_of
+from servesim.payloads.protocol import NEWEST
+from servesim.payloads.scoring_protocols import protocol_of
 
 if TYPE_CHECKING:
     from servesim.core.access import Principal
     from servesim.core.deployment import Deployment
     from servesim.core.routing import Ticket
-    from servesim.payloads.scoring_protocols import Protocol
+    from servesim.payloads.protocol import Protocol
     from servesim.service.gateway import Gateway
 
 PATHS_KEPT = 256

@@ -17,8 +17,8 @@ JSON: Final = "application/json"
 CSV: Final = "text/csv"
 PARQUET: Final = "application/vnd.apache.parquet"
 
+FORMATS: Final = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _TYPES: Final = (CSV, JSON, PARQUET)
-_FORMATS: Final = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 
 def parse(body: bytes, content_type: str | None, signature: Signature | None = None) -> Request:
@@ -26,7 +26,7 @@ def parse(body: bytes, content_type: str | None, signature: Signature | None = N
 
     The signature decides which top-level keys of a unified request are parameters; `enforce` applies the rest of it.
     """
-    kind = _media_type(content_type)
+    kind = media_type(content_type)
     if kind == CSV:
         return Request("csv", csv_table.read(body, signature))
     if kind == PARQUET:
@@ -40,7 +40,8 @@ def parse(body: bytes, content_type: str | None, signature: Signature | None = N
 
 
 @lru_cache(maxsize=128)
-def _media_type(content_type: str | None) -> str:
+def media_type(content_type: str | None, known: tuple[str, ...] = _TYPES) -> str:
+    """Return the type without its parameters, or raise the `Refused` of one that is not known."""
     if content_type is None:  # the server's own code fails on a missing header
         raise plain(500, texts.INTERNAL_SERVER_ERROR)
     kind, *pairs = (part.strip() for part in content_type.split(";"))
@@ -49,8 +50,8 @@ def _media_type(content_type: str | None) -> str:
         raise plain(415, texts.ONLY_UTF8)
     if parameters:
         raise plain(415, texts.UNKNOWN_PARAMETERS, names=", ".join(parameters))
-    if kind not in _TYPES:
-        raise plain(415, texts.UNKNOWN_TYPE, got=content_type)
+    if kind not in known:
+        raise plain(415, texts.UNKNOWN_TYPE, types=list(known), got=content_type)
     return kind
 
 
@@ -68,7 +69,7 @@ def _unified(document: dict[str, Any], signature: Signature | None) -> Request:
 
 
 def _formatted(document: dict[str, Any]) -> Request:
-    present = [key for key in document if key in _FORMATS]
+    present = [key for key in document if key in FORMATS]
     if len(present) != 1:
         raise bad_request(texts.NOT_ONE_FORMAT, fields=present)
     params = document.get("params")

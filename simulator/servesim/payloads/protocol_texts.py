@@ -1,12 +1,14 @@
-"""What the scoring servers of MLflow 1.x say when they refuse, where it differs from what stands in ``texts``.
+"""What the scoring servers of MLflow 1.x to 2.9 say when they refuse, where it differs from what stands in ``texts``.
 
-`recorded`: from answers of the scoring server of MLflow 1.30.1. `observed`: read in the releases of the versions named.
+`recorded`: from answers of the scoring servers of MLflow 1.30.1 and 2.x. `observed`: read in the releases of the
+versions named.
 """
 
 from typing import Final
 
 from servesim.payloads.texts import Text
 
+UNCAUGHT: Final = Text("Internal Server Error", "chosen")  # a page of HTML until 2.20
 UNKNOWN_TYPE: Final = Text(
     "This predictor only supports the following content types and formats: Types: ['text/csv', 'application/json', "
     "'application/json-numpy-split']; Formats: ['pandas-records', 'pandas-split']. Got '{got}'."

@@ -36,10 +36,7 @@ PROTOCOL_CHANGED: Final = (
 INTERNAL_SERVER_ERROR: Final = Text("Internal Server Error")
 ONLY_UTF8: Final = Text("The scoring server only supports UTF-8")
 UNKNOWN_PARAMETERS: Final = Text("Unrecognized content type parameters: {names}. " + PROTOCOL_CHANGED)
-UNKNOWN_TYPE: Final = Text(
-    "This predictor only supports the following content types: Types: "
-    "['text/csv', 'application/json', 'application/vnd.apache.parquet']. Got '{got}'."
-)
+UNKNOWN_TYPE: Final = Text("This predictor only supports the following content types: Types: {types}. Got '{got}'.")
 PARQUET_NEEDS_MLFLOW: Final = Text(
     "Parquet bodies are read only for real models, by the `mlflow` extra: pip install 'servesim[mlflow]'.", "chosen"
 )

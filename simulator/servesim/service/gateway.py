@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from servesim.core.model_endpoint_commands import AdmitVersion
     from servesim.core.workspace import Workspace
     from servesim.models.host import ModelHost
-    from servesim.payloads.scoring_protocols import Protocol
+    from servesim.payloads.protocol import Protocol
     from servesim.service.clock import Clock
     from servesim.service.vault import Vault
 
