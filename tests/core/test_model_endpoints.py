@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from servesim.core import calendar
-from servesim.core.commands import AddFault, GiveUp, Step
+from servesim.core.commands import AddFault, GiveUp, Step, WorkerDied
 from servesim.core.deployment import Phase
 from servesim.core.enrolment import Enrolment
 from servesim.core.errors import Code, Rejected
@@ -190,6 +190,19 @@ def test_without_archiving_both_are_served_and_the_stage_leads_to_the_newer(lab)
     assert admit(lab, PREVIEW).entity == "3"
     assert admit(lab, PREVIEW, "1").entity == "1"
     assert list(endpoint.served) == ["1", "2", "3"]
+
+
+def test_a_stage_goes_back_to_the_older_version_when_the_newer_one_breaks(lab):
+    endpoint = on(lab, PREVIEW)
+    add(lab, "3", Stage.PRODUCTION)
+    lab.run(HOUR)
+    assert aliases(endpoint)["Production"] == "3"
+    lab.load_errors["3"] = "no such file"
+    lab.do(WorkerDied(endpoint.served["3"].deployment.id))
+    assert aliases(endpoint)["Production"] == "3"  # it recovers
+    lab.run(HOUR)
+    assert endpoint.served["3"].deployment.phase is Phase.FAILED
+    assert admit(lab, PREVIEW).entity == "1"
 
 
 def test_a_version_that_is_archived_is_served_no_more(lab):

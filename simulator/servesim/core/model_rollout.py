@@ -140,7 +140,7 @@ def on_deployment_moved(world: Workspace, endpoint: ModelEndpoint, deployment: D
         served.next, served.failure, served.retried = None, deployment.reason or str(deployment.phase), False
         world.happened(endpoint, "compute update failed", served.number, served.failure)
         lifecycle.send(world, deployment, Signal.RETIRED)
-    if deployment.phase in UP:
+    if deployment.phase in UP | BROKEN:
         _point(world, endpoint, wanted(endpoint))
 
 
