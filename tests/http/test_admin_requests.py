@@ -101,6 +101,21 @@ def test_why_of_a_request_that_named_its_entity(admin, wire, split):
     assert "the split had no say" in told["story"][1]
 
 
+@pytest.mark.servesim(serverless_preview="enabled")
+def test_why_of_a_request_to_a_version_of_a_model(admin, wire):
+    wire.handle.models.stub("iris", stage="Production")
+    wire.handle.model_endpoints.enable("iris", "serverless_preview")
+    routed = []
+    for version in ("Production", "1"):
+        sent = wire.call("POST", f"/model-endpoint/iris/{version}/invocations", {"inputs": [1]})
+        assert sent.status == 200
+        routed.append(why(admin, sent.headers["X-Request-Id"])["story"][1])
+    assert routed == [
+        "At 'model-endpoint/iris' Production led to version 1.",
+        "It named version 1 of 'model-endpoint/iris'.",
+    ]
+
+
 def test_why_tells_of_a_cold_start(admin, wire, split):
     wire.handle.clock.advance("31m")
     sent = wire.score()  # autojump: time moves to the end of the cold start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from servesim.core.errors import Code
 from servesim.generations import ga_texts
@@ -166,7 +167,14 @@ def _routing(one: RequestRecord) -> Iterator[str]:
     if one.admitted is None:
         return
     config = f"config version {one.config_version} of '{one.endpoint}'"
-    if one.draw is None:
+    if not one.config_version:  # a model's endpoint has no configs: the registry says what it serves
+        named = unquote(one.path.partition("?")[0].removesuffix("/").split("/")[-2])
+        yield (
+            f"At '{one.endpoint}' {named} led to version {one.entity}."
+            if named != one.entity
+            else (f"It named version {one.entity} of '{one.endpoint}'.")
+        )
+    elif one.draw is None:
         yield f"It named served entity '{one.entity}' of {config}, so the split had no say."
     elif one.routes is None:
         yield f"The draw {one.draw:.4f} sent it to '{one.entity}' by {config}, which has been replaced since."
