@@ -514,4 +514,5 @@ def test_the_published_dates_are_legacys_and_the_preview_has_none():
     legacy, preview = (calendar.ending_of(FAITHFUL, what) for what in (LEGACY, PREVIEW))
     assert list(map(calendar.iso, legacy[1:3])) == ["2025-08-22T00:00:00Z", "2025-09-15T00:00:00Z"]
     assert preview[1:3] == (None, None)
+    assert calendar.iso(legacy.retired_on + 7) == "2025-09-15T00:00:00.007Z"
     assert calendar.ending_of(FAITHFUL, "nothing") is None

@@ -222,7 +222,7 @@ def test_the_same_world_gives_the_same_script(served, script):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A model as MLflow writes it, with a signature and an input example."""
-    pytest.importorskip("sklearn")
+    pytest.importorskip("sklearn", reason="comes with the extra `mlflow`")
     written = tmp_path_factory.mktemp("models")
     subprocess.run([sys.executable, Path(__file__).parents[1] / "clients/real_models.py", written], check=True)
     return written / "iris"

@@ -70,8 +70,9 @@ CALENDAR = (
 
 
 def iso(instant: int) -> str:
-    """Write an instant as ISO 8601 in UTC."""
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=instant)).isoformat().replace("+00:00", "Z")
+    """Write an instant of the years 1 to 9999 as ISO 8601 in UTC, with milliseconds only where there are some."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=instant)
+    return moment.isoformat(timespec="milliseconds" if instant % 1000 else "seconds").replace("+00:00", "Z")
 
 
 def ending_of(profile: Profile, what: str) -> Ending | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from servesim.core.calendar import CALENDAR, LEGACY, SERVERLESS_PREVIEW, Ending, iso
@@ -128,8 +129,6 @@ def is_own(ending: Ending) -> bool:
 
 def on_dates(profile: Profile, entries: tuple[Entry, ...]) -> Profile:
     """Return a profile with dates of a workspace's own."""
-    from dataclasses import replace  # noqa: PLC0415 - few workspaces have any
-
     return replace(profile, calendar=amended(profile.calendar, entries)) if entries else profile
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+
+from servesim.core import calendar
 
 FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 """The first instant of the year 1 and the last of the year 9999: what can be written."""
@@ -12,10 +14,7 @@ FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 
 def iso(instant: int) -> str:
     """Write an instant as ISO 8601 in UTC, with milliseconds only where there are some; what is later as the last."""
-    instant = max(FIRST_MS, min(instant, LAST_MS))
-    moment = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=instant)
-    text = moment.isoformat(timespec="milliseconds" if instant % 1000 else "seconds")
-    return text.replace("+00:00", "Z")
+    return calendar.iso(max(FIRST_MS, min(instant, LAST_MS)))
 
 
 def instant_of(text: str) -> int:
