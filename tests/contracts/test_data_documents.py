@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from servesim.contracts.conformity import request_violations, response_violations
-from servesim.contracts.documents import source
 from servesim.contracts.operations import operations
 from servesim.core.commands import Alarm
 from servesim.core.deployment import Signal
 from servesim.core.faults import QUERIES
 from servesim.http.admin import OPERATIONS
 from servesim.http.server import EXAMPLES, HEALTH, SCORING_PATHS
+from servesim.service.contract_source import source
 from servesim.service.operation_names import NAMES
 
 TESTS = Path(__file__).parent.parent

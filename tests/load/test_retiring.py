@@ -75,6 +75,8 @@ def test_a_request_that_waited_while_the_clock_was_moved_is_not_judged():
     for moved, outcome in ((END - 101, "pass"), (END - 100, "fail")):
         asked = [WELL[0]._replace(number=0, status=504, came_ms=moved), *WELL]
         assert outcomes(asked, sent=5)["answered until its end"] == outcome
+        told = "; 1 that failed while the clock was moved" in checks(Run(5), END - 100, END, asked)[-1].why
+        assert told == (outcome == "pass")
 
 
 def test_a_request_that_users_sent_and_nobody_has_seen_is_lost():

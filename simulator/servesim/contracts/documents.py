@@ -5,9 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from servesim.service.shipped import shipped
+from servesim.service.contract_source import source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,9 +15,6 @@ OF_A_WORKSPACE = ("control", "data", "workspace", "registry", "unity_catalog", "
 SURFACES = (*OF_A_WORKSPACE, "scoring", "admin")
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 """Keys of a path's operations; the others are parameters and texts."""
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The faster of the two safe loaders, where PyYAML was built with it."""
 
 
 def surfaces(*names: str) -> tuple[str, ...]:
@@ -35,14 +30,6 @@ def document(*names: str) -> dict[str, Any]:
     The dicts are shared: read them, or take a copy.
     """
     return _bundled(surfaces(*names))
-
-
-@cache
-def source(name: str) -> dict[str, Any]:
-    """Return a file of the contracts as it is written, e.g. ``control`` or ``common``."""
-    path = shipped("contracts") / f"{name}.yaml"
-    content: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - a safe loader
-    return content
 
 
 @cache

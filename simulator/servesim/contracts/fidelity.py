@@ -6,9 +6,10 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from servesim.contracts.documents import SURFACES, document, source
+from servesim.contracts.documents import SURFACES, document
 from servesim.contracts.operations import Operation, evidence, operations, responses
 from servesim.generations.ga_texts import TEXTS
+from servesim.service.contract_source import source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

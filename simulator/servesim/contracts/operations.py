@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
-from servesim.contracts.documents import SURFACES, document, raw_operations, source, surfaces
+from servesim.contracts.documents import SURFACES, document, raw_operations, surfaces
+from servesim.service.contract_source import source
 from servesim.service.operation_names import usual_path
 from servesim.service.patterns import ANY, Pattern
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from servesim.generations.dated import ANY_OPERATION
+from servesim.service.contract_source import source
 from servesim.service.operation_names import NAMES
 from servesim.service.shipped import shipped
 
@@ -19,7 +18,6 @@ DEEPEST = 8
 ANY_KEY = "*"
 """Stands in a path where the key is the sender's."""
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _COMBINED = ("allOf", "anyOf", "oneOf")
 _ALSO = ("if", "then", "else", "items")
 
@@ -57,19 +55,12 @@ def _bodies() -> dict[str, tuple[str, Any]]:
     """Return the schema of each operation's JSON body, with the file that it stands in."""
     found = {}
     for path in sorted(shipped("contracts").glob("*.yaml")):
-        for item in _source(path.stem).get("paths", {}).values():
+        for item in source(path.stem).get("paths", {}).values():
             for operation in item.values():
                 content = operation.get("requestBody", {}).get("content", {}) if isinstance(operation, dict) else {}
                 if "application/json" in content:
                     found[operation["operationId"]] = (path.stem, content["application/json"].get("schema", {}))
     return found
-
-
-@cache
-def _source(file: str) -> dict[str, Any]:
-    text = (shipped("contracts") / f"{file}.yaml").read_text(encoding="utf-8")
-    content: dict[str, Any] = yaml.load(text, _LOADER)  # noqa: S506 - a safe loader
-    return content
 
 
 def _below(file: str, schema: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -90,7 +81,7 @@ def _below(file: str, schema: Any, path: tuple[str, ...]) -> Iterator[tuple[str,
 def _resolved(file: str, reference: str) -> tuple[str, Any]:
     other, _, pointer = reference.partition("#/")
     file = other.removesuffix(".yaml") or file
-    schema: Any = _source(file)
+    schema: Any = source(file)
     for part in pointer.split("/"):
         schema = schema[part]
     return file, schema
